@@ -1,0 +1,45 @@
+/*
+ * backup.h - take one backup: snapshot, pack, upload, commit.
+ *
+ * A failure at any point leaves the manifest as it was and aborts the upload.  Memory is bounded by
+ * the options, not by the database.
+ */
+#ifndef SNAPSHOT_BACKUP_H
+#define SNAPSHOT_BACKUP_H
+
+#include "snapshot/manifest.h"
+
+struct cancel;
+struct clock;
+struct err;
+struct object_store;
+struct progress;
+
+struct backup_options {
+    const char *database; /* name in the store */
+    const char *path;     /* of the live database */
+    const char *label;    /* may be NULL */
+    enum backup_trigger trigger;
+    bool adopt;                      /* go on although host and path are another source's */
+    const char *spool_dir;           /* NULL: $TMPDIR, else /var/tmp, else /tmp, else memory */
+    unsigned thread_count;           /* that compress; 0: the cores, at most 16 */
+    int compression_level;           /* zstd's; 0: 1 */
+    uint64_t part_size;              /* bytes; 0: the store's default */
+    int64_t busy_timeout_ms;         /* 0: 5 s */
+    const struct progress *progress; /* may be NULL */
+    const struct cancel *cancel;     /* may be NULL */
+    struct clock *clock;             /* NULL: the system's */
+};
+
+struct backup_report {
+    uint64_t lock_us;   /* how long the read transaction lasted */
+    uint64_t spool_max; /* bytes the spool held at most */
+};
+
+/* ret_record is the caller's to dispose; ret_report may be NULL.  Errors: those of sqlite_db.h and
+ * of the store; ERR_REFUSED when another source owns the name (unless adopt). */
+int backup_create(struct object_store *store, const struct backup_options *options,
+                  struct backup_record *ret_record, struct backup_report *ret_report,
+                  struct err *err);
+
+#endif
