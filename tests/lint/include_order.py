@@ -48,7 +48,7 @@ def check_direction(tree, name):
         elif own in EDGES:
             for library, folders in LIBRARIES.items():
                 if header.startswith(library) and own not in folders:
-                    yield name, line, "<%s> belongs to %s" % (header, "/, ".join(sorted(folders)) + "/")
+                    yield name, line, "<%s> belongs to %s/" % (header, "/, ".join(sorted(folders)))
 
 
 def check_own_header(tree, name):
@@ -61,7 +61,8 @@ def check_own_header(tree, name):
 
 def check_guard(tree, name):
     guard = re.sub(r"[^A-Z0-9]", "_", name.upper())
-    match = re.match(r"\s*#ifndef (\w+)\n#define (\w+)\n.*#endif\s*\Z", tree.uncommented(name), re.S)
+    match = re.match(r"\s*#ifndef (\w+)\n#define (\w+)\n.*#endif\s*\Z", tree.uncommented(name),
+                     re.S)
     if match is None or match[1] != guard or match[2] != guard:
         yield name, 1, "guard the whole header with %s" % guard
 

@@ -4,6 +4,7 @@
 Every test lays out a small project that all lints accept, puts one fault into it, and names the
 lint that must find it and what it must say.
 """
+import json
 import os
 import subprocess
 import sys
@@ -83,8 +84,8 @@ class Lints(unittest.TestCase):
         self.assertIn(expected, result.stdout)
 
     def finds_in_source(self, lint, expected, statement):
-        self.finds(lint, expected, {"base/thing.c": SOURCE.replace("    return", "    %s\n    return"
-                                                                   % statement)})
+        before = "    %s\n    return" % statement
+        self.finds(lint, expected, {"base/thing.c": SOURCE.replace("    return", before)})
 
     def test_a_clean_project_passes_all(self):
         for lint in LINTS:
@@ -143,7 +144,8 @@ class Lints(unittest.TestCase):
 
     def test_library_code_that_prints_or_exits(self):
         for statement, expected in (
-                ('printf("x");', "printf belongs to agent/"), ("exit(1);", "exit belongs to agent/"),
+                ('printf("x");', "printf belongs to agent/"),
+                ("exit(1);", "exit belongs to agent/"),
                 ('fputs("x", stderr);', "only agent/ prints")):
             with self.subTest(statement=statement):
                 self.finds_in_source("banned_calls", expected, statement)
@@ -152,7 +154,8 @@ class Lints(unittest.TestCase):
         self.finds("sizes", "801 lines", {"base/long.c": "\n" * 801})
 
     def test_function_too_long(self):
-        self.finds("sizes", "f has 101 lines", {"base/long.c": "int f(void)\n{%s}\n" % ("\n" * 99)})
+        self.finds("sizes", "f has 101 lines",
+                   {"base/long.c": "int f(void)\n{%s}\n" % ("\n" * 99)})
 
     def test_folder_without_a_readme(self):
         self.finds("readmes", "store/README.md:1: missing", {"store/CMakeLists.txt": "\n"})
@@ -184,11 +187,14 @@ class Lints(unittest.TestCase):
     def test_trailing_space(self):
         self.finds("text", "trailing space", {"docs/x.md": "word \n"})
 
+    def test_line_too_long(self):
+        self.finds("text", "101 columns", {"base/thing.c": SOURCE + "/*" + "-" * 97 + "*/\n"})
+
     def test_nolint_without_its_reason(self):
         for comment in ("NOLINT", "NOLINT(bugprone-x)", "NOLINTNEXTLINE", "NOLINT: because"):
             with self.subTest(comment=comment):
                 self.finds_in_source("text", "write NOLINT(check)", "/* %s */" % comment)
-        self.write("base/thing.c", SOURCE.replace("as atoi", "NOLINT(bugprone-x): one thread; as"))
+        self.write("base/thing.c", SOURCE.replace("as atoi() and", "NOLINT(bugprone-x):"))
         self.assertEqual(self.run_lint("text", self.dir.name).returncode, 0)
 
     def test_source_without_a_test(self):
@@ -226,9 +232,9 @@ class Lints(unittest.TestCase):
         self.finds("format", "error", {"run": "#!/bin/bash\nif true; then\n"})
 
     def run_tidy(self, part="sources"):
-        self.write("build/compile_commands.json", """[{"directory": "%s", "file": "base/thing.c",
-            "command": "gcc -D_GNU_SOURCE -I%s -std=c17 -ftrivial-auto-var-init=zero base/thing.c"}]"""
-                   % (self.dir.name, self.dir.name))
+        command = "gcc -D_GNU_SOURCE -I%s -std=c17 -ftrivial-auto-var-init=zero" % self.dir.name
+        self.write("build/compile_commands.json", json.dumps(
+            [{"directory": self.dir.name, "file": "base/thing.c", "command": command}]))
         return self.run_lint("tidy", os.path.join(self.dir.name, "build"), part, self.dir.name)
 
     def test_tidy_finds_a_fault_also_after_a_pass(self):
@@ -239,7 +245,7 @@ class Lints(unittest.TestCase):
         self.assertEqual(self.run_tidy().returncode, 0)  # from its memory
         for name, clean, fault in (
                 ("base/thing.h", HEADER, HEADER.replace("*path", "*wrong_name")),
-                ("base/thing.c", SOURCE, SOURCE.replace("    return", "    if (path);\n    return"))):
+                ("base/thing.c", SOURCE, SOURCE.replace("    return", "    if (path);\n return"))):
             self.write(name, fault)
             result = self.run_tidy()
             self.assertEqual(result.returncode, 1, name)
