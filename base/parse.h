@@ -20,7 +20,7 @@ int parse_size(const char *text, uint64_t *ret_bytes, struct err *err);
 /* Milliseconds: "500ms", "30s", "15m", "2h", "1d", "1w", "1h30m".  A bare number is an error. */
 int parse_duration(const char *text, int64_t *ret_ms, struct err *err);
 /* RFC 3339 with zone ("2026-11-23T06:00:00Z", "+01:00", fraction allowed, 'T' or a space), or
- * without a zone (UTC when utc is true, else local time), or a date alone (midnight), or "2h ago"
+ * without a zone (local time), without seconds, a date alone (midnight), "now", or "2h ago"
  * style durations ("2h", "2h ago") relative to now_ms.  Result in ms since 1970. */
 int parse_time(const char *text, int64_t now_ms, int64_t *ret_ms, struct err *err);
 /* IMF-fixdate, RFC 850 and asctime dates (RFC 9110 section 5.6.7), locale-independent. */
