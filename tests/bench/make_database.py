@@ -24,9 +24,9 @@ CREATE TABLE measurement(sensor INTEGER, at INTEGER, celsius REAL, pascal INTEGE
 CREATE INDEX measurement_by_time ON measurement(at);
 CREATE TABLE picture(id INTEGER PRIMARY KEY, name TEXT, data BLOB);
 """
-WORDS = ("time person year way day thing man world life hand part child eye woman place work week "
-         "case point company number group problem fact order ship invoice reply tomorrow morning "
-         "please thanks regards question answer before after because about which could should").split()
+WORDS = """time person year way day thing man world life hand part child eye woman place work week
+    case point company number group problem fact order ship invoice reply tomorrow morning please
+    thanks regards question answer before after because about which could should""".split()
 BATCH = 2000  # rows of each kind in a transaction
 
 
