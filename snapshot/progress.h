@@ -26,4 +26,16 @@ void progress_update(const struct progress *progress, enum progress_phase phase,
                      uint64_t total);
 const char *progress_phase_name(enum progress_phase phase); /* "read" "upload" ... */
 
+/* One thread's tally of one phase, which keeps to "a few times a second". */
+struct progress_meter {
+    const struct progress *progress; /* may be NULL */
+    enum progress_phase phase;
+    uint64_t done, total;
+    int64_t told_ms; /* when progress was last told, by the monotonic clock */
+};
+
+/* Add to done; tells at most every PROGRESS_INTERVAL_MS, and always when done reaches total. */
+#define PROGRESS_INTERVAL_MS 200
+void progress_meter_add(struct progress_meter *meter, uint64_t count);
+
 #endif
