@@ -7,8 +7,8 @@ there a database file again.  restic and the script need `sqlite3 .backup` for t
 compresses can be expected to beat.
 
 Each row is the median of the rounds by wall time, every round with an empty store; the database is
-in the page cache.  CPU is of all processes, peak memory of the largest one.  Requests are counted in
-the server's own log.
+in the page cache.  CPU is of all processes, peak memory of the largest one.  Requests are counted
+in the server's own log.
 """
 import argparse
 import dataclasses
@@ -227,15 +227,15 @@ def main():
     parser.add_argument("--rounds", type=int, default=3, help="of which the median counts (3)")
     parser.add_argument("--scratch", help="where to work (default: a new directory in TMPDIR)")
     parser.add_argument("--rgw", action="store_true",
-                        help="RGW too; ENDPOINT, BUCKET, ACCESS_KEY_ID, SECRET_ACCESS_KEY and LOG,\n"
-                             "its log file, are in the environment")
+                        help="RGW too; ENDPOINT, BUCKET, ACCESS_KEY_ID, SECRET_ACCESS_KEY and\n"
+                             "LOG, its log file, are in the environment")
     parser.add_argument("--check", action="store_true",
                         help="fail if holdfast to a directory takes over %.1f x zstd" % LIMIT)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-", dir=args.scratch) as directory:
         bench = Bench(directory, os.path.abspath(args.holdfast), args.rounds)
-        subprocess.run([sys.executable, os.path.join(HERE, "make_database.py"), bench.path("app.db"),
-                        str(args.size)], check=True)
+        subprocess.run([sys.executable, os.path.join(HERE, "make_database.py"),
+                        bench.path("app.db"), str(args.size)], check=True)
         bench.measure(ZSTD, None)
         stores = [DirStore(bench.path("store"))] + ([RgwStore(os.environ)] if args.rgw else [])
         for store in stores:
