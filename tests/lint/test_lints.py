@@ -187,11 +187,16 @@ class Lints(unittest.TestCase):
     def test_trailing_space(self):
         self.finds("text", "trailing space", {"docs/x.md": "word \n"})
 
+    def test_link_to_nowhere(self):
+        self.finds("text", "docs/x.md:2: 'gone.md' is not there",
+                   {"docs/x.md": "[a](../base/thing.h) [b](https://example.com)\n[c](gone.md#x)\n"})
+
     def test_line_too_long(self):
         self.finds("text", "101 columns", {"base/thing.c": SOURCE + "/*" + "-" * 97 + "*/\n"})
 
     def test_nolint_without_its_reason(self):
-        for comment in ("NOLINT", "NOLINT(bugprone-x)", "NOLINTNEXTLINE", "NOLINT: because"):
+        for comment in ("NOLINT", "NOLINT(bugprone-x)", "NOLINTNEXTLINE", "NOLINT: because",
+                        "NOLINT(bugprone-x): "):
             with self.subTest(comment=comment):
                 self.finds_in_source("text", "write NOLINT(check)", "/* %s */" % comment)
         self.write("base/thing.c", SOURCE.replace("as atoi() and", "NOLINT(bugprone-x):"))

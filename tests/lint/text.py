@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """In every text file: no unfinished marks, no path of somebody's machine, no trailing space; in
-source at most 100 columns; and a NOLINT names its check and says why."""
+source at most 100 columns; a NOLINT names its check and says why; a page's links lead somewhere."""
+import os
 import re
 
 import lintlib
@@ -11,24 +12,37 @@ RULES = [  # the brackets keep a rule from finding itself
     (r"[ \t]+$", "trailing space"),
 ]
 COLUMNS = 100
-REASON = r"\([\w.,* -]+\): *\S+( \S+)*"
+WIDE = r"[^\n]{%d,}" % (COLUMNS + 1)
+BARE_NOLINT = r"\bNOLINT(NEXTLINE|BEGIN)?\b(?!\([\w.,* -]+\): *\w)"
+LINK = r"\]\((?!https?:|#)([^)#\s]+)"
+EXEMPT = ("tests/data/", "tests/fuzz/corpus/")
+
+
+def find(tree, name, pattern):
+    for match in re.finditer(pattern, tree.text(name), re.M):
+        yield tree.line(name, match.start()), match
+
+
+def check_file(tree, name):
+    for pattern, why in RULES:
+        for line, match in find(tree, name, pattern):
+            yield name, line, "'%s': %s" % (match[0].strip(), why)
+    if name.endswith((".c", ".h", ".py", ".cmake", "CMakeLists.txt")):
+        for line, match in find(tree, name, WIDE):
+            yield name, line, "%d columns" % len(match[0])
+    if name.endswith((".c", ".h")):
+        for line, _ in find(tree, name, BARE_NOLINT):
+            yield name, line, "write NOLINT(check): and the reason"
+    if name.endswith(".md"):
+        for line, match in find(tree, name, LINK):
+            if not os.path.exists(tree.path(os.path.join(os.path.dirname(name), match[1]))):
+                yield name, line, "'%s' is not there" % match[1]
 
 
 def check(tree):
     for name in tree.files:
-        if tree.binary(name) or name.startswith(("tests/data/", "tests/fuzz/corpus/")):
-            continue
-        text = tree.text(name)
-        for pattern, why in RULES:
-            for match in re.finditer(pattern, text, re.M):
-                yield name, tree.line(name, match.start()), "'%s': %s" % (match[0].strip(), why)
-        if name.endswith((".c", ".h", ".py", ".cmake", "CMakeLists.txt")):
-            for number, line in enumerate(text.split("\n"), 1):
-                if len(line) > COLUMNS:
-                    yield name, number, "%d columns" % len(line)
-        if name.endswith((".c", ".h")):
-            for match in re.finditer(r"\bNOLINT(NEXTLINE|BEGIN)?\b(?!%s)" % REASON, text):
-                yield name, tree.line(name, match.start()), "write NOLINT(check): and the reason"
+        if not name.startswith(EXEMPT) and not tree.binary(name):
+            yield from check_file(tree, name)
 
 
 if __name__ == "__main__":
