@@ -1,0 +1,376 @@
+#include "snapshot/fetch.h"
+
+#include "base/cancel.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/io.h"
+#include "snapshot/fetch_internal.h"
+#include "snapshot/fetch_plan.h"
+#include "snapshot/frame.h"
+#include "snapshot/pack_format.h"
+#include "snapshot/pack_reader.h"
+#include "snapshot/progress.h"
+#include "snapshot/spool.h"
+#include "store/object_store.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Page hashes that are kept in memory: those of 1.3 GiB in pages of 4 KiB. */
+#define SLOTS_MEMORY_MAX (8u << 20)
+
+static int read_hashes(struct fetch *fetch, struct err *err)
+{
+    const struct page_map *map = &fetch->map;
+    int r;
+
+    fetch->first_slots = calloc(map->pack_count + 1, sizeof(*fetch->first_slots));
+    if (fetch->first_slots == NULL)
+        return err_nomem(err);
+    r = spool_new(fetch->options.spool_dir, SLOTS_MEMORY_MAX, &fetch->slots, err);
+    for (size_t i = 0; r == 0 && i < map->pack_count; i++) {
+        const struct pack_record *pack = manifest_find_pack(fetch->manifest, map->pack_ids[i]);
+
+        r = cancel_check(fetch->options.cancel, err);
+        if (r < 0)
+            break;
+        fetch->first_slots[i] = spool_size(fetch->slots) / sizeof(struct index_slot);
+        if (pack != NULL) /* one that no run refers to need not be there */
+            r = pack_slots_read(fetch->store, fetch->manifest->database, pack, fetch->slots, err);
+    }
+    return r < 0 ? err_wrap(err, r, "backup %.8s", fetch->backup->id) : 0;
+}
+
+int fetch_open(struct object_store *store, const struct manifest *manifest,
+               const struct backup_record *backup, const struct fetch_options *options,
+               struct fetch **ret_fetch, struct err *err)
+{
+    struct fetch *fetch = calloc(1, sizeof(*fetch));
+    int r;
+
+    if (fetch == NULL)
+        return err_nomem(err);
+    fetch->store = store;
+    fetch->manifest = manifest;
+    fetch->backup = backup;
+    fetch->options = *options;
+    r = pack_map_read(store, manifest, backup, &fetch->map, err);
+    if (r == 0)
+        r = read_hashes(fetch, err);
+    if (r < 0) {
+        fetch_close(fetch);
+        return r;
+    }
+    *ret_fetch = fetch;
+    return 0;
+}
+
+void fetch_close(struct fetch *fetch)
+{
+    if (fetch == NULL)
+        return;
+    page_map_dispose(&fetch->map);
+    spool_free(fetch->slots);
+    free(fetch->first_slots);
+    free(fetch);
+}
+
+int fetch_pack_key(const struct fetch *fetch, uint32_t pack, char out[CATALOG_KEY_SIZE],
+                   struct err *err)
+{
+    return catalog_pack_key(fetch->manifest->database, fetch->map.pack_ids[pack], out, err);
+}
+
+int fetch_check_sum(const struct fetch *fetch, struct page_hash sum, struct err *err)
+{
+    if (page_hash_eq(sum, fetch->backup->database_hash))
+        return 0;
+    return err_set(err, ERR_CORRUPT, "backup %.8s: its pages do not make up its database hash",
+                   fetch->backup->id);
+}
+
+int frame_reader_init(struct frame_reader *reader, const struct fetch *fetch, struct err *err)
+{
+    *reader = (struct frame_reader){ .fetch = fetch };
+    reader->stored = malloc(FRAME_STORED_SIZE_MAX);
+    reader->raw = malloc(FRAME_RAW_SIZE_MAX);
+    reader->slots = calloc(frame_slots(PAGE_SIZE_MIN), sizeof(*reader->slots));
+    if (reader->stored == NULL || reader->raw == NULL || reader->slots == NULL)
+        return err_nomem(err);
+    return frame_codec_new(1, &reader->codec, err);
+}
+
+void frame_reader_dispose(struct frame_reader *reader)
+{
+    frame_codec_free(reader->codec);
+    free(reader->stored);
+    free(reader->raw);
+    free(reader->slots);
+    *reader = (struct frame_reader){ 0 };
+}
+
+static int wrap_frame(const struct fetch *fetch, const struct page_run *run, int r, struct err *err)
+{
+    return err_wrap(err, r, "backup %.8s: pack %s: frame at byte %" PRIu64, fetch->backup->id,
+                    fetch->map.pack_ids[run->pack], run->frame_offset);
+}
+
+int frame_reader_decode(struct frame_reader *reader, const struct page_run *run, const void *stored,
+                        struct err *err)
+{
+    int r = frame_decode(reader->codec, stored, run->frame_len, reader->raw,
+                         (size_t)run->frame_slot_count * reader->fetch->backup->page_size, err);
+
+    return r < 0 ? wrap_frame(reader->fetch, run, r, err) : 0;
+}
+
+int frame_reader_verify(struct frame_reader *reader, const struct page_run *run, const uint8_t *raw,
+                        const uint8_t **ret_pages, struct err *err)
+{
+    const struct fetch *fetch = reader->fetch;
+    uint32_t page_size = fetch->backup->page_size;
+    const uint8_t *pages = raw + (size_t)run->frame_slot * page_size;
+    uint64_t first_slot = fetch->first_slots[run->pack] + run->slot;
+    int r;
+
+    /* Many threads read: nothing has been written to the spool since fetch_open(). */
+    r = spool_read(fetch->slots, first_slot * sizeof(struct index_slot), reader->slots,
+                   run->page_count * sizeof(struct index_slot), err);
+    if (r < 0)
+        return r;
+    for (uint32_t i = 0; i < run->page_count; i++) {
+        const struct index_slot *slot = &reader->slots[i];
+        uint32_t page_number = run->first_page + i;
+        struct page_hash hash = page_hash(fetch->manifest->page_hash_seed, page_number,
+                                          pages + (size_t)i * page_size, page_size);
+
+        if (slot->page_number != page_number || !page_hash_eq(slot->hash, hash)) {
+            r = slot->page_number != page_number
+                    ? err_set(err, ERR_CORRUPT,
+                              "slot %" PRIu64 " holds page %" PRIu32 ", not page %" PRIu32,
+                              run->slot + i, slot->page_number, page_number)
+                    : err_set(err, ERR_CORRUPT, "page %" PRIu32 " differs from its hash",
+                              page_number);
+            return wrap_frame(fetch, run, r, err);
+        }
+        page_hash_xor(&reader->sum, hash);
+    }
+    *ret_pages = pages;
+    return 0;
+}
+
+/* What the threads of one fetch_to_file() share. */
+struct job {
+    struct fetch *fetch;
+    struct fetch_plan plan;
+    int fd;
+    const char *name;
+    pthread_mutex_t lock; /* for all below */
+    size_t next_range;    /* that no thread has taken yet */
+    struct progress_meter meter;
+    struct page_hash sum;
+    int result; /* of the first failure */
+    struct err *err;
+};
+
+/* One range as it arrives: a sink of stored bytes, cut into frames. */
+struct range_sink {
+    struct io_sink sink;
+    struct job *job;
+    struct frame_reader *reader;
+    uint64_t offset; /* in the pack, of the next byte */
+    size_t next_run; /* of the plan: the first one in the frame that is due */
+    size_t end_run;
+    size_t stored_len; /* bytes of the due frame that have come */
+};
+
+/* False when the thread has nothing more to do. */
+static bool take_range(struct job *job, const struct fetch_range **ret_range)
+{
+    bool taken = false;
+
+    (void)pthread_mutex_lock(&job->lock);
+    if (job->result == 0 && job->next_range < job->plan.range_count) {
+        *ret_range = &job->plan.ranges[job->next_range++];
+        taken = true;
+    }
+    (void)pthread_mutex_unlock(&job->lock);
+    return taken;
+}
+
+/* Count what is done, and stop when another thread has failed. */
+static int tell(struct job *job, uint64_t byte_count, struct err *err)
+{
+    int r;
+
+    (void)pthread_mutex_lock(&job->lock);
+    progress_meter_add(&job->meter, byte_count);
+    r = job->result;
+    (void)pthread_mutex_unlock(&job->lock);
+    if (r < 0)
+        return err_set(err, ERR_CANCELED, "another part of the fetch has failed");
+    return cancel_check(job->fetch->options.cancel, err);
+}
+
+/* The due frame is complete: every run that lies in it goes to the file. */
+static int take_frame(struct range_sink *sink, const void *stored, struct err *err)
+{
+    struct job *job = sink->job;
+    uint32_t page_size = job->fetch->backup->page_size;
+    const struct page_run *frame = job->plan.runs[sink->next_run];
+    uint64_t byte_count = 0;
+    int r;
+
+    r = frame_reader_decode(sink->reader, frame, stored, err);
+    if (r < 0)
+        return r;
+    while (sink->next_run < sink->end_run) {
+        const struct page_run *run = job->plan.runs[sink->next_run];
+        const uint8_t *pages = NULL;
+        size_t len = (size_t)run->page_count * page_size;
+
+        if (run->frame_offset != frame->frame_offset)
+            break;
+        r = frame_reader_verify(sink->reader, run, sink->reader->raw, &pages, err);
+        if (r < 0)
+            return r;
+        r = file_pwrite_all(job->fd, pages, len, (uint64_t)(run->first_page - 1) * page_size,
+                            job->name, err);
+        if (r < 0)
+            return r;
+        byte_count += len;
+        sink->next_run++;
+    }
+    return tell(job, byte_count, err);
+}
+
+static size_t min_len(uint64_t a, size_t b)
+{
+    return a < b ? (size_t)a : b;
+}
+
+static int range_sink_write(struct io_sink *base, const void *data, size_t len, struct err *err)
+{
+    struct range_sink *sink = (struct range_sink *)base;
+    const uint8_t *from = data;
+    size_t n;
+    int r = 0;
+
+    while (r == 0 && len > 0 && sink->next_run < sink->end_run) {
+        const struct page_run *run = sink->job->plan.runs[sink->next_run];
+
+        if (sink->offset < run->frame_offset) { /* a gap */
+            n = min_len(run->frame_offset - sink->offset, len);
+        } else {
+            n = min_len(run->frame_len - sink->stored_len, len);
+            memcpy(sink->reader->stored + sink->stored_len, from, n);
+            sink->stored_len += n;
+        }
+        from += n;
+        len -= n;
+        sink->offset += n;
+        if (sink->stored_len == run->frame_len) {
+            r = take_frame(sink, sink->reader->stored, err);
+            sink->stored_len = 0;
+        }
+    }
+    return r;
+}
+
+static int fetch_one_range(struct job *job, struct frame_reader *reader,
+                           const struct fetch_range *range, struct err *err)
+{
+    static const struct io_sink_ops ops = { .name = "frames", .write = range_sink_write };
+    struct range_sink sink = {
+        .sink = { &ops },
+        .job = job,
+        .reader = reader,
+        .offset = range->offset,
+        .next_run = range->first_run,
+        .end_run = range->first_run + range->run_count,
+    };
+    char key[CATALOG_KEY_SIZE];
+    int r;
+
+    r = fetch_pack_key(job->fetch, range->pack, key, err);
+    if (r == 0)
+        r = object_get(job->fetch->store, key, range->offset, range->len, &sink.sink, NULL, err);
+    if (r == 0 && sink.next_run < sink.end_run)
+        r = err_set(err, ERR_CORRUPT, "pack %s: it ended at byte %" PRIu64 " of a range",
+                    job->fetch->map.pack_ids[range->pack], sink.offset);
+    return r;
+}
+
+static void *fetch_thread(void *context)
+{
+    struct job *job = context;
+    struct frame_reader reader;
+    const struct fetch_range *range = NULL;
+    struct err err = { 0 };
+    int r;
+
+    r = frame_reader_init(&reader, job->fetch, &err);
+    while (r == 0 && take_range(job, &range))
+        r = fetch_one_range(job, &reader, range, &err);
+
+    (void)pthread_mutex_lock(&job->lock);
+    page_hash_xor(&job->sum, reader.sum);
+    if (r < 0 && job->result == 0) {
+        job->result = r;
+        if (job->err != NULL)
+            *job->err = err;
+    }
+    (void)pthread_mutex_unlock(&job->lock);
+    frame_reader_dispose(&reader);
+    return NULL;
+}
+
+static size_t thread_count(const struct job *job)
+{
+    size_t count = job->fetch->options.thread_count;
+
+    if (count == 0)
+        count = FETCH_THREADS_DEFAULT;
+    if (count > FETCH_THREADS_MAX)
+        count = FETCH_THREADS_MAX;
+    return count < job->plan.range_count ? count : job->plan.range_count;
+}
+
+/* One thread fewer than asked for is started: the caller's works too. */
+static void run_threads(struct job *job)
+{
+    pthread_t threads[FETCH_THREADS_MAX];
+    size_t wanted = thread_count(job), started = 0;
+
+    while (started + 1 < wanted && pthread_create(&threads[started], NULL, fetch_thread, job) == 0)
+        started++; /* fewer than wanted is slower, not wrong */
+    (void)fetch_thread(job);
+    for (size_t i = 0; i < started; i++)
+        (void)pthread_join(threads[i], NULL);
+}
+
+int fetch_to_file(struct fetch *fetch, int fd, const char *name, struct err *err)
+{
+    struct job job = {
+        .fetch = fetch,
+        .fd = fd,
+        .name = name,
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .meter = { .progress = fetch->options.progress,
+                   .phase = PROGRESS_FETCH,
+                   .total = fetch->backup->size },
+        .err = err,
+    };
+    int r;
+
+    r = fetch_plan_make(&fetch->map, &job.plan, err);
+    if (r < 0)
+        return err_wrap(err, r, "backup %.8s", fetch->backup->id);
+    run_threads(&job);
+    fetch_plan_dispose(&job.plan);
+    (void)pthread_mutex_destroy(&job.lock);
+    return job.result < 0 ? job.result : fetch_check_sum(fetch, job.sum, err);
+}

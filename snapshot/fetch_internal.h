@@ -1,0 +1,51 @@
+/*
+ * fetch_internal.h - what the two ways to fetch, in parallel and in page order, have in common.
+ */
+#ifndef SNAPSHOT_FETCH_INTERNAL_H
+#define SNAPSHOT_FETCH_INTERNAL_H
+
+#include "snapshot/fetch.h"
+#include "snapshot/page_map.h"
+#include "snapshot/restore.h"
+
+struct frame_codec;
+struct index_slot;
+struct spool;
+
+struct fetch {
+    struct object_store *store;
+    const struct manifest *manifest;
+    const struct backup_record *backup;
+    struct fetch_options options;
+    struct page_map map;
+    struct spool *slots;   /* those of all packs, as struct index_slot; not written to later */
+    uint64_t *first_slots; /* of each pack of the map: where its slots begin among them */
+};
+
+/* One frame at a time: what one thread needs to decode and verify. */
+struct frame_reader {
+    const struct fetch *fetch;
+    struct frame_codec *codec;
+    uint8_t *stored;          /* room for FRAME_STORED_SIZE_MAX */
+    uint8_t *raw;             /* room for FRAME_RAW_SIZE_MAX */
+    struct index_slot *slots; /* room for those of one frame */
+    struct page_hash sum;     /* XOR of the hashes of all pages that were verified */
+};
+
+int frame_reader_init(struct frame_reader *reader, const struct fetch *fetch, struct err *err);
+void frame_reader_dispose(struct frame_reader *reader);
+
+/* Decode the frame of run from stored, into reader->raw. */
+int frame_reader_decode(struct frame_reader *reader, const struct page_run *run, const void *stored,
+                        struct err *err);
+/* Verify the pages of run, whose frame is in raw; *ret_pages points to the first. */
+int frame_reader_verify(struct frame_reader *reader, const struct page_run *run, const uint8_t *raw,
+                        const uint8_t **ret_pages, struct err *err);
+
+/* The key of a pack of the map. */
+int fetch_pack_key(const struct fetch *fetch, uint32_t pack, char out[CATALOG_KEY_SIZE],
+                   struct err *err);
+/* ERR_CORRUPT unless sum is the database hash. */
+int fetch_check_sum(const struct fetch *fetch, struct page_hash sum, struct err *err);
+
+#endif

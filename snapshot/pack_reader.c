@@ -1,0 +1,267 @@
+#include "snapshot/pack_reader.h"
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/io.h"
+#include "snapshot/frame.h"
+#include "snapshot/pack_format.h"
+#include "snapshot/page_map.h"
+#include "snapshot/spool.h"
+#include "store/object_store.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_HEAD_LEN 8u /* what index_block_len() needs */
+/* Stored bytes of one block of hashes: 20 a slot when nothing could be compressed, and headers. */
+#define HASHES_STORED_MAX (INDEX_BLOCK_SLOTS_MAX * (4u + PAGE_HASH_SIZE) + 4096u)
+
+static int get_block(struct object_store *store, const char *database,
+                     const struct pack_record *pack, struct buf *ret_payload, struct err *err)
+{
+    struct buf stored = BUF_INIT(pack->map_len);
+    struct io_sink *sink = NULL;
+    char key[CATALOG_KEY_SIZE];
+    size_t used = 0;
+    int r;
+
+    r = catalog_pack_key(database, pack->id, key, err);
+    if (r < 0)
+        goto out;
+    r = buf_sink_new(&stored, &sink, err);
+    if (r < 0)
+        goto out;
+    r = object_get(store, key, pack->map_offset, pack->map_len, sink, NULL, err);
+    if (r == 0)
+        r = io_finish(sink, err);
+    if (r == 0)
+        r = index_block_decode(stored.ptr, stored.len, INDEX_MAP, ret_payload, &used, err);
+    if (r == 0 && used != stored.len)
+        r = err_set(err, ERR_CORRUPT, "%zu bytes follow the page map", stored.len - used);
+out:
+    io_sink_free(sink);
+    buf_dispose(&stored);
+    return r;
+}
+
+static int read_map(struct object_store *store, const char *database,
+                    const struct pack_record *pack, const struct page_map *base,
+                    struct page_map *ret_map, struct err *err)
+{
+    struct buf payload = BUF_INIT(INDEX_BLOCK_RAW_MAX);
+    int r;
+
+    r = get_block(store, database, pack, &payload, err);
+    if (r == 0)
+        r = page_map_decode(payload.ptr, payload.len, base, ret_map, err);
+    buf_dispose(&payload);
+    return r < 0 ? err_wrap(err, r, "page map in pack %s", pack->id) : 0;
+}
+
+static int need_pack(const struct manifest *manifest, const char *id,
+                     const struct pack_record **ret_pack, struct err *err)
+{
+    const struct pack_record *pack = manifest_find_pack(manifest, id);
+
+    if (pack == NULL)
+        return err_set(err, ERR_CORRUPT, "the manifest does not name pack %s", id);
+    if (pack->map_len > pack->size || pack->map_offset > pack->size - pack->map_len ||
+        pack->hashes_len > pack->size || pack->hashes_offset > pack->size - pack->hashes_len)
+        return err_set(err, ERR_CORRUPT, "the index of pack %s is past its end", id);
+    *ret_pack = pack;
+    return 0;
+}
+
+static int check_run(const struct page_run *run, const struct pack_record *pack, uint32_t page_size,
+                     struct err *err)
+{
+    if (run->frame_slot_count == 0 || run->frame_slot_count > frame_slots(page_size) ||
+        run->frame_len == 0 || run->frame_len > FRAME_STORED_SIZE_MAX ||
+        run->frame_offset > pack->size || run->frame_len > pack->size - run->frame_offset)
+        return err_set(err, ERR_CORRUPT,
+                       "page %" PRIu32 " is said to be in a frame of %" PRIu32 " bytes at byte "
+                       "%" PRIu64 " of pack %s",
+                       run->first_page, run->frame_len, run->frame_offset, pack->id);
+    if (run->page_count > run->frame_slot_count ||
+        run->frame_slot > run->frame_slot_count - run->page_count || run->slot > pack->slot_count ||
+        run->page_count > pack->slot_count - run->slot)
+        return err_set(err, ERR_CORRUPT,
+                       "page %" PRIu32 " is said to be in slot %" PRIu64 " of pack %s",
+                       run->first_page, run->slot, pack->id);
+    return 0;
+}
+
+static int check_map(const struct manifest *manifest, const struct backup_record *backup,
+                     const struct page_map *map, struct err *err)
+{
+    int r = 0;
+
+    if (!page_size_is_valid(backup->page_size) ||
+        backup->size != (uint64_t)backup->page_size * backup->page_count)
+        return err_set(err, ERR_CORRUPT, "%" PRIu32 " pages of %" PRIu32 " bytes are not %" PRIu64,
+                       backup->page_count, backup->page_size, backup->size);
+    if (map->page_count != backup->page_count)
+        return err_set(err, ERR_CORRUPT, "the page map has %" PRIu32 " pages, not %" PRIu32,
+                       map->page_count, backup->page_count);
+    for (size_t i = 0; r == 0 && i < map->run_count; i++) {
+        const struct pack_record *pack = NULL;
+
+        r = need_pack(manifest, map->pack_ids[map->runs[i].pack], &pack, err);
+        if (r == 0)
+            r = check_run(&map->runs[i], pack, backup->page_size, err);
+    }
+    return r;
+}
+
+int pack_map_read(struct object_store *store, const struct manifest *manifest,
+                  const struct backup_record *backup, struct page_map *ret_map, struct err *err)
+{
+    struct page_map base = PAGE_MAP_INIT, map = PAGE_MAP_INIT;
+    const struct pack_record *pack = NULL, *base_pack = NULL;
+    int r;
+
+    r = need_pack(manifest, backup->id, &pack, err);
+    if (r == 0 && pack->map_base[0] != '\0') {
+        r = need_pack(manifest, pack->map_base, &base_pack, err);
+        if (r == 0 && base_pack->map_base[0] != '\0')
+            r = err_set(err, ERR_CORRUPT, "pack %s has no whole page map", base_pack->id);
+        if (r == 0)
+            r = read_map(store, manifest->database, base_pack, NULL, &base, err);
+    }
+    if (r == 0)
+        r = read_map(store, manifest->database, pack, base_pack != NULL ? &base : NULL, &map, err);
+    if (r == 0)
+        r = check_map(manifest, backup, &map, err);
+    page_map_dispose(&base);
+    if (r < 0) {
+        page_map_dispose(&map);
+        return err_wrap(err, r, "backup %.8s", backup->id);
+    }
+    *ret_map = map;
+    return 0;
+}
+
+/* Takes the stored blocks as they arrive, one at a time. */
+struct slots_sink {
+    struct io_sink sink;
+    const struct pack_record *pack;
+    struct spool *to;
+    struct buf stored, payload;
+    uint64_t block_len; /* 0: not known yet */
+    uint64_t slot_count;
+    uint32_t last_page;
+    struct index_slot *slots;
+};
+
+static int check_slots(struct slots_sink *sink, uint64_t first_slot, uint32_t slot_count,
+                       struct err *err)
+{
+    if (first_slot != sink->slot_count || slot_count > sink->pack->slot_count - first_slot)
+        return err_set(
+            err, ERR_CORRUPT,
+            "slots %" PRIu64 " to %" PRIu64 " where slot %" PRIu64 " of %" PRIu64 " is due",
+            first_slot, first_slot + slot_count, sink->slot_count, sink->pack->slot_count);
+    for (uint32_t i = 0; i < slot_count; i++) {
+        if (sink->slots[i].page_number <= sink->last_page)
+            return err_set(err, ERR_CORRUPT, "page %" PRIu32 " follows page %" PRIu32,
+                           sink->slots[i].page_number, sink->last_page);
+        sink->last_page = sink->slots[i].page_number;
+    }
+    return 0;
+}
+
+static int take_block(struct slots_sink *sink, struct err *err)
+{
+    uint64_t first_slot = 0;
+    uint32_t slot_count = 0;
+    size_t used = 0;
+    int r;
+
+    buf_clear(&sink->payload);
+    r = index_block_decode(sink->stored.ptr, sink->stored.len, INDEX_HASHES, &sink->payload, &used,
+                           err);
+    if (r < 0)
+        return r;
+    r = index_hashes_decode(sink->payload.ptr, sink->payload.len, &first_slot, sink->slots,
+                            &slot_count, err);
+    if (r < 0)
+        return r;
+    r = check_slots(sink, first_slot, slot_count, err);
+    if (r < 0)
+        return r;
+    sink->slot_count += slot_count;
+    sink->block_len = 0;
+    buf_clear(&sink->stored);
+    return spool_append(sink->to, sink->slots, slot_count * sizeof(*sink->slots), err);
+}
+
+static int slots_sink_write(struct io_sink *base, const void *data, size_t len, struct err *err)
+{
+    struct slots_sink *sink = (struct slots_sink *)base;
+    const uint8_t *from = data;
+    int r = 0;
+
+    while (r == 0 && len > 0) {
+        uint64_t due = sink->block_len > 0 ? sink->block_len : BLOCK_HEAD_LEN;
+        size_t n = due - sink->stored.len < len ? (size_t)(due - sink->stored.len) : len;
+
+        buf_add(&sink->stored, from, n);
+        from += n;
+        len -= n;
+        r = buf_check(&sink->stored, err);
+        if (r < 0 || sink->stored.len < due)
+            continue;
+        if (sink->block_len > 0) {
+            r = take_block(sink, err);
+            continue;
+        }
+        r = index_block_len(sink->stored.ptr, sink->stored.len, &sink->block_len, err);
+        if (r == 0 && (sink->block_len <= BLOCK_HEAD_LEN || sink->block_len > HASHES_STORED_MAX))
+            r = err_set(err, ERR_CORRUPT, "a block of %" PRIu64 " bytes", sink->block_len);
+    }
+    return r;
+}
+
+static int slots_sink_finish(struct io_sink *base, struct err *err)
+{
+    struct slots_sink *sink = (struct slots_sink *)base;
+
+    if (sink->stored.len > 0 || sink->slot_count != sink->pack->slot_count)
+        return err_set(err, ERR_CORRUPT, "they end after %" PRIu64 " of %" PRIu64 " slots",
+                       sink->slot_count, sink->pack->slot_count);
+    return 0;
+}
+
+int pack_slots_read(struct object_store *store, const char *database,
+                    const struct pack_record *pack, struct spool *to, struct err *err)
+{
+    static const struct io_sink_ops ops = {
+        .name = "slots",
+        .write = slots_sink_write,
+        .finish = slots_sink_finish,
+    };
+    struct slots_sink sink = {
+        .sink = { &ops },
+        .pack = pack,
+        .to = to,
+        .stored = BUF_INIT(HASHES_STORED_MAX),
+        .payload = BUF_INIT(HASHES_STORED_MAX),
+        /* Zeroed: the padding between the members goes into the spool too. */
+        .slots = calloc(INDEX_BLOCK_SLOTS_MAX, sizeof(struct index_slot)),
+    };
+    char key[CATALOG_KEY_SIZE];
+    int r;
+
+    if (sink.slots == NULL)
+        return err_nomem(err);
+    r = catalog_pack_key(database, pack->id, key, err);
+    if (r == 0)
+        r = object_get(store, key, pack->hashes_offset, pack->hashes_len, &sink.sink, NULL, err);
+    if (r == 0)
+        r = io_finish(&sink.sink, err);
+    free(sink.slots);
+    buf_dispose(&sink.stored);
+    buf_dispose(&sink.payload);
+    return r < 0 ? err_wrap(err, r, "page hashes of pack %s", pack->id) : 0;
+}

@@ -1,0 +1,28 @@
+/*
+ * pack_reader.h - what the index of a pack says: where the pages of its backup are, and which page
+ * each slot holds, with its hash.
+ *
+ * The manifest tells where the blocks of an index lie, so each is one ranged GET.
+ */
+#ifndef SNAPSHOT_PACK_READER_H
+#define SNAPSHOT_PACK_READER_H
+
+#include "snapshot/manifest.h"
+
+struct err;
+struct object_store;
+struct page_map;
+struct spool;
+
+/* The page map of a backup: one GET, or two when it is stored as a difference.  Every run is
+ * checked against the manifest: each lies in a pack of the backup, within its frames and slots.
+ * ERR_CORRUPT names backup and pack. */
+int pack_map_read(struct object_store *store, const struct manifest *manifest,
+                  const struct backup_record *backup, struct page_map *ret_map, struct err *err);
+
+/* Append every slot of a pack to the spool, as struct index_slot; one GET.  Memory is that of one
+ * index block.  ERR_CORRUPT names the pack. */
+int pack_slots_read(struct object_store *store, const char *database,
+                    const struct pack_record *pack, struct spool *to, struct err *err);
+
+#endif
