@@ -88,16 +88,12 @@ static int run_check(sqlite3 *db, const char *path, struct err *err)
     return r;
 }
 
-int sqlite_db_integrity_check(const char *path, const struct cancel *cancel, struct err *err)
+int sqlite_db_open_own(const char *path, sqlite3 **ret_db, struct err *err)
 {
     struct buf uri = BUF_INIT(16384);
-    struct cancel *context = (struct cancel *)(uintptr_t)cancel; /* only read, see the handler */
     sqlite3 *db = NULL;
     int r, rc;
 
-    r = warm_up(path, cancel, err);
-    if (r < 0)
-        goto out;
     r = immutable_uri(path, &uri, err);
     if (r < 0)
         goto out;
@@ -108,12 +104,32 @@ int sqlite_db_integrity_check(const char *path, const struct cancel *cancel, str
         goto out;
     }
     (void)sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+out:
+    buf_dispose(&uri);
+    if (r < 0) {
+        (void)sqlite3_close(db);
+        return r;
+    }
+    *ret_db = db;
+    return 0;
+}
+
+int sqlite_db_integrity_check(const char *path, const struct cancel *cancel, struct err *err)
+{
+    struct cancel *context = (struct cancel *)(uintptr_t)cancel; /* only read, see the handler */
+    sqlite3 *db = NULL;
+    int r;
+
+    r = warm_up(path, cancel, err);
+    if (r < 0)
+        return r;
+    r = sqlite_db_open_own(path, &db, err);
+    if (r < 0)
+        return r;
     sqlite3_progress_handler(db, PROGRESS_OPS, stop_when_canceled, context);
     r = run_check(db, path, err);
     if (r < 0 && cancel_is_set(cancel))
         r = cancel_check(cancel, err);
-out:
-    (void)sqlite3_close(db);
-    buf_dispose(&uri);
+    sqlite_db_close(db);
     return r;
 }

@@ -173,7 +173,8 @@ static int connection_new(const char *path, const struct sqlite_db_options *opti
 }
 
 /* The first statement that reads is where SQLite finds out what is wrong. */
-static int configure(sqlite3 *db, struct connection *connection, bool write)
+static int configure(sqlite3 *db, struct connection *connection,
+                     const struct sqlite_db_options *options)
 {
     static const char pragmas[] = "PRAGMA mmap_size=0; PRAGMA cache_size=10;"
                                   "SELECT count(*) FROM sqlite_schema;";
@@ -183,16 +184,19 @@ static int configure(sqlite3 *db, struct connection *connection, bool write)
     (void)sqlite3_busy_handler(db, wait_for_lock, connection);
     (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     (void)sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_RESET_DATABASE, options->reset ? 1 : 0, NULL);
     /* Takes the place of the hook that checkpoints automatically, and keeps what the connection
      * needs until sqlite_db_close(). */
     (void)sqlite3_wal_hook(db, never_checkpoint, connection);
-    rc = sqlite3_exec(db, write ? "PRAGMA query_only=0" : "PRAGMA query_only=1", NULL, NULL, NULL);
+    rc = sqlite3_exec(db, options->write ? "PRAGMA query_only=0" : "PRAGMA query_only=1", NULL,
+                      NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, pragmas, NULL, NULL, NULL);
     return rc;
 }
 
-static int try_open(struct connection *connection, bool write, sqlite3 **ret_db)
+static int try_open(struct connection *connection, const struct sqlite_db_options *options,
+                    sqlite3 **ret_db)
 {
     /* Where permissions allow no more, SQLite itself falls back to reading only. */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOMUTEX;
@@ -200,7 +204,7 @@ static int try_open(struct connection *connection, bool write, sqlite3 **ret_db)
 
     if (rc != SQLITE_OK)
         return *ret_db != NULL ? sqlite3_extended_errcode(*ret_db) : rc;
-    return configure(*ret_db, connection, write);
+    return configure(*ret_db, connection, options);
 }
 
 /* Seen for a moment while another process creates, recovers or removes the -wal and -shm. */
@@ -291,7 +295,7 @@ int sqlite_db_open(const char *path, const struct sqlite_db_options *options, sq
     if (r < 0)
         return r;
     for (;;) {
-        rc = try_open(connection, options->write, &db);
+        rc = try_open(connection, options, &db);
         if (rc == SQLITE_OK)
             break;
         if (!is_transient(rc) || clock_mono_ms(clock) >= deadline_ms ||

@@ -19,6 +19,7 @@ struct sqlite_db_options {
     int64_t busy_timeout_ms;     /* 0: 5 s */
     const struct cancel *cancel; /* ends a wait for locks */
     bool write;                  /* the target of a live restore; otherwise query_only */
+    bool reset;                  /* with write: whatever is there is taken for an empty database */
 };
 
 /* Errors: ERR_NOT_FOUND (missing), ERR_REFUSED (a directory, not a regular file, 0 bytes: being
@@ -29,6 +30,10 @@ struct sqlite_db_options {
 int sqlite_db_open(const char *path, const struct sqlite_db_options *options, sqlite3 **ret_db,
                    struct err *err);
 void sqlite_db_close(sqlite3 *db); /* NULL is fine */
+
+/* A file of our own, that nobody else has: read-only, without locks, -wal or -shm even in WAL mode,
+ * which it must therefore not need.  Close with sqlite_db_close(). */
+int sqlite_db_open_own(const char *path, sqlite3 **ret_db, struct err *err);
 
 /* Record the failure `rc` of db (may be NULL) with its text: "read 'app.db': database disk image is
  * malformed (SQLITE_CORRUPT)".  @return the code, as above. */
