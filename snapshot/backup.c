@@ -165,17 +165,19 @@ static int fill_record(struct job *job, const struct capture *capture, struct er
 }
 
 /* The last index block tells of the backup what the manifest will, so that a lost manifest can be
- * made again from the packs. */
+ * made again from the packs.  Sizes in it end before the block. */
 static int encode_info(struct job *job, struct buf *out, struct err *err)
 {
     struct manifest alone = {
-        .generation = 1,
+        .generation = job->manifest.generation + 1,
         .written_at_ms = job->record.created_at_ms,
         .database = job->manifest.database,
         .page_hash_seed = job->hash_seed,
         .conditional_writes = job->manifest.conditional_writes,
         .backups = &job->record,
         .backup_count = 1,
+        .packs = &job->pack,
+        .pack_count = 1,
     };
 
     (void)snprintf(alone.writer, sizeof(alone.writer), "%s", job->record.id);
@@ -184,17 +186,22 @@ static int encode_info(struct job *job, struct buf *out, struct err *err)
 
 static int finish_pack(struct job *job, struct capture *capture, struct err *err)
 {
+    const struct pack_writer_index index = {
+        .page_one = capture->page_one,
+        .hash_seed = job->hash_seed,
+        .hashes = capture->hashes,
+    };
     struct buf info = BUF_INIT(INFO_LEN_MAX);
     int r;
 
-    r = pack_writer_add_index(capture->pack, capture->page_one, job->hash_seed, capture->hashes,
-                              &job->record.database_hash, err);
+    r = pack_writer_add_index(capture->pack, &index, &job->record.database_hash, &job->pack, err);
     if (r < 0)
         goto out;
+    job->record.stored_bytes = job->pack.size;
     r = encode_info(job, &info, err);
     if (r < 0)
         goto out;
-    r = pack_writer_finish(capture->pack, buf_str(&info), &job->pack, err);
+    r = pack_writer_finish(capture->pack, buf_str(&info), &job->pack.size, err);
     job->record.stored_bytes = job->pack.size;
 out:
     buf_dispose(&info);

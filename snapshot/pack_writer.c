@@ -1,6 +1,5 @@
 #include "snapshot/pack_writer.h"
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "snapshot/frame.h"
 #include "snapshot/hash_spool.h"
@@ -306,26 +305,33 @@ out:
     return r;
 }
 
-int pack_writer_add_index(struct pack_writer *writer, const void *page_one, uint64_t hash_seed,
-                          struct hash_spool *hashes, struct page_hash *ret_database_hash,
+int pack_writer_add_index(struct pack_writer *writer, const struct pack_writer_index *index,
+                          struct page_hash *ret_database_hash, struct pack_record *ret_record,
                           struct err *err)
 {
-    struct page_hash first = page_hash(hash_seed, 1, page_one, writer->page_size);
+    struct page_hash first = page_hash(index->hash_seed, 1, index->page_one, writer->page_size);
     int r;
 
-    r = fill_in_page_one(writer, page_one, err);
+    r = fill_in_page_one(writer, index->page_one, err);
     if (r < 0)
         return r;
-    r = hash_spool_put(hashes, 1, &first, 1, err);
+    r = hash_spool_put(index->hashes, 1, &first, 1, err);
     if (r < 0)
         return r;
-    r = add_hashes(writer, hashes, ret_database_hash, err);
+    r = add_hashes(writer, index->hashes, ret_database_hash, err);
     if (r < 0)
         return r;
-    return add_map(writer, err);
+    r = add_map(writer, err);
+    if (r < 0)
+        return r;
+    (void)snprintf(writer->record.id, sizeof(writer->record.id), "%s", writer->id);
+    writer->record.size = spool_size(writer->spool);
+    writer->record.slot_count = writer->page_count;
+    *ret_record = writer->record;
+    return 0;
 }
 
-int pack_writer_finish(struct pack_writer *writer, struct str info, struct pack_record *ret_record,
+int pack_writer_finish(struct pack_writer *writer, struct str info, uint64_t *ret_size,
                        struct err *err)
 {
     struct buf table = BUF_INIT(BLOCK_LEN_MAX);
@@ -344,10 +350,7 @@ int pack_writer_finish(struct pack_writer *writer, struct str info, struct pack_
     r = pack_upload_finish(writer->upload, err);
     if (r < 0)
         goto out;
-    (void)snprintf(writer->record.id, sizeof(writer->record.id), "%s", writer->id);
-    writer->record.size = spool_size(writer->spool);
-    writer->record.slot_count = writer->page_count;
-    *ret_record = writer->record;
+    *ret_size = spool_size(writer->spool);
 out:
     buf_dispose(&table);
     return r;

@@ -8,6 +8,7 @@
 #ifndef SNAPSHOT_PACK_WRITER_H
 #define SNAPSHOT_PACK_WRITER_H
 
+#include "base/buf.h"
 #include "snapshot/manifest.h"
 
 #include <stdbool.h>
@@ -19,9 +20,7 @@ struct err;
 struct hash_spool;
 struct object_store;
 struct pack_writer;
-struct page_map;
 struct progress;
-struct str;
 
 struct pack_writer_options {
     struct object_store *store;
@@ -48,12 +47,18 @@ int pack_writer_add(struct pack_writer *writer, const void *stored, size_t store
 int pack_writer_release(struct pack_writer *writer, struct err *err);
 
 /* Frame 0 and the index up to its last block.  hashes holds those of page 2 to the last; that of
- * page 1 is added.  *ret_database_hash is made of all. */
-int pack_writer_add_index(struct pack_writer *writer, const void *page_one, uint64_t hash_seed,
-                          struct hash_spool *hashes, struct page_hash *ret_database_hash,
+ * page 1 is added.  *ret_database_hash is made of all; *ret_record is that of the pack, except that
+ * its size is that of what was written so far. */
+struct pack_writer_index {
+    const void *page_one;
+    uint64_t hash_seed;
+    struct hash_spool *hashes;
+};
+int pack_writer_add_index(struct pack_writer *writer, const struct pack_writer_index *index,
+                          struct page_hash *ret_database_hash, struct pack_record *ret_record,
                           struct err *err);
-/* The last index block, then the seek table; sends the rest.  ret_record is that of the pack. */
-int pack_writer_finish(struct pack_writer *writer, struct str info, struct pack_record *ret_record,
+/* The last index block, then the seek table; sends the rest.  *ret_size is the pack's. */
+int pack_writer_finish(struct pack_writer *writer, struct str info, uint64_t *ret_size,
                        struct err *err);
 
 /* Frames again, in order, from a pack that will not be finished: each is forgotten once read.

@@ -129,6 +129,19 @@ static int temp_file(struct spool *spool, struct err *err)
     return temp_in_memory(spool, err);
 }
 
+static int write_file(struct spool *spool, uint64_t offset, const void *data, size_t len,
+                      struct err *err)
+{
+    int r = file_pwrite_all(spool->fd, data, len, offset, spool->name, err);
+
+    if (r < 0 && !spool->fd_borrowed && err != NULL) {
+        err->hint[0] = '\0'; /* the layer below cannot know how to choose another place */
+        err_hint(err, "free some space there, or let spool_dir name a directory with room for the "
+                      "compressed database");
+    }
+    return r;
+}
+
 /* Ignored where it is not possible: the final fsync does it all. */
 static void start_writeback(struct spool *spool)
 {
@@ -154,7 +167,7 @@ int spool_to_file(struct spool *spool, int fd, struct err *err)
             return r;
     }
     if (spool->size > 0)
-        r = file_pwrite_all(spool->fd, spool->memory, (size_t)spool->size, 0, spool->name, err);
+        r = write_file(spool, 0, spool->memory, (size_t)spool->size, err);
     free(spool->memory);
     spool->memory = NULL;
     spool->memory_size = 0;
@@ -173,17 +186,14 @@ int spool_write(struct spool *spool, uint64_t offset, const void *data, size_t l
             return r;
     }
     if (spool->fd >= 0) {
-        r = file_pwrite_all(spool->fd, data, len, offset, spool->name, err);
-        if (r < 0) {
-            err_hint(err, "spool_dir names a directory with room for the compressed database");
-            return r;
-        }
+        r = write_file(spool, offset, data, len, err);
     } else {
         r = memory_grow(spool, (size_t)end, err);
-        if (r < 0)
-            return r;
-        memcpy(spool->memory + offset, data, len);
+        if (r == 0)
+            memcpy(spool->memory + offset, data, len);
     }
+    if (r < 0)
+        return r;
     if (end > spool->size)
         spool->size = end;
     held = spool->size - atomic_load(&spool->released);
