@@ -1,3 +1,4 @@
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/io.h"
 #include "snapshot/fetch.h"
@@ -5,19 +6,33 @@
 #include "snapshot/restore.h"
 #include "snapshot/sqlite_db.h"
 #include "snapshot/stage.h"
+#include "snapshot/target.h"
 
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-static int check_absent(const char *path, struct err *err)
+#define USERS_TEXT_MAX 512
+
+/* Nothing may be there but what is to be replaced; and not even that while it is in use, or while
+ * SQLite would apply a log of the old file to the new one: restoring is what deals with those. */
+static int check_place(const struct download_options *options, struct err *err)
 {
+    struct buf users = BUF_INIT(USERS_TEXT_MAX);
+    const char *path = options->path;
     struct stat st;
+    int r = 0;
 
-    if (lstat(path, &st) < 0)
-        return 0; /* what else is wrong shows when the file is made */
-    (void)err_set(err, ERR_EXISTS, "'%s' exists", path);
-    return ERR_EXISTS;
+    if (lstat(path, &st) == 0 && !options->overwrite)
+        return err_set(err, ERR_EXISTS, "'%s' exists", path);
+    for (size_t i = 0; r == 0 && i < TARGET_SIDE_FILE_COUNT; i++)
+        if (target_has_side_file(path, target_side_files[i]))
+            r = err_set(err, ERR_REFUSED, "'%s%s' exists: it belongs to another database", path,
+                        target_side_files[i]);
+    if (r == 0 && target_users(path, &users, NULL) > 0)
+        r = err_set(err, ERR_REFUSED, "'%s' is open in process %s", path, users.ptr);
+    if (r == ERR_REFUSED)
+        err_hint(err, "download to another file, or use 'restore' to replace a database");
+    buf_dispose(&users);
+    return r;
 }
 
 static int fill(struct object_store *store, const struct manifest *manifest,
@@ -45,10 +60,9 @@ int download_to_file(struct object_store *store, const struct manifest *manifest
                      struct err *err)
 {
     struct stage stage = STAGE_INIT;
-    int r = 0;
+    int r;
 
-    if (!options->overwrite)
-        r = check_absent(options->path, err);
+    r = check_place(options, err);
     if (r == 0)
         r = stage_new(options->path, &stage, err);
     if (r == 0)

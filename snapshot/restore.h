@@ -78,4 +78,8 @@ int restore_run(struct object_store *store, const struct manifest *manifest,
                 const struct backup_record *backup, const struct restore_options *options,
                 struct restore_result *ret_result, struct err *err);
 
+/* The newest pre-restore backup: what `restore --undo` goes back to.  ERR_NOT_FOUND. */
+int restore_find_undo(const struct manifest *manifest, const struct backup_record **ret_backup,
+                      struct err *err);
+
 #endif
