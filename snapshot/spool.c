@@ -18,6 +18,7 @@
 /* A borrowed file's bytes are sent to the disk in steps of this size while more are written, so
  * that the final fsync finds little left to do. */
 #define WRITEBACK_SIZE (8u << 20)
+#define COPY_SIZE      (256u << 10)
 
 struct spool {
     char *dir;
@@ -92,6 +93,17 @@ static int memory_grow(struct spool *spool, size_t needed, struct err *err)
     return 0;
 }
 
+static int set_name(struct spool *spool, const char *name, struct err *err)
+{
+    char *copy = name != NULL ? strdup(name) : NULL;
+
+    if (copy == NULL)
+        return err_nomem(err);
+    free(spool->name);
+    spool->name = copy;
+    return 0;
+}
+
 static int temp_in_memory(struct spool *spool, struct err *err)
 {
     int fd = memfd_create("holdfast-spool", MFD_CLOEXEC);
@@ -116,11 +128,9 @@ static int temp_file(struct spool *spool, struct err *err)
         if (r == 0) {
             char *name = path_join(dirs[i], "(spool)");
 
-            if (name == NULL)
-                return err_nomem(err);
-            free(spool->name);
-            spool->name = name;
-            return 0;
+            r = set_name(spool, name, err);
+            free(name);
+            return r;
         }
         if (i == 0)
             log_warn("the spool directory '%s' cannot be used, trying others: %s", dirs[i],
@@ -152,25 +162,52 @@ static void start_writeback(struct spool *spool)
     spool->written_back = spool->size;
 }
 
-int spool_to_file(struct spool *spool, int fd, struct err *err)
+static void forget_memory(struct spool *spool)
 {
-    int r = 0;
-
-    if (spool->fd >= 0)
-        return 0;
-    if (fd >= 0) {
-        spool->fd = fd;
-        spool->fd_borrowed = true;
-    } else {
-        r = temp_file(spool, err);
-        if (r < 0)
-            return r;
-    }
-    if (spool->size > 0)
-        r = write_file(spool, 0, spool->memory, (size_t)spool->size, err);
     free(spool->memory);
     spool->memory = NULL;
     spool->memory_size = 0;
+}
+
+/* Copy what there is, in memory or in a temporary file, and go on in fd. */
+static int borrow_file(struct spool *spool, int fd, struct err *err)
+{
+    uint8_t *chunk = malloc(COPY_SIZE);
+    int r = chunk != NULL ? 0 : err_nomem(err);
+
+    for (uint64_t offset = 0; offset < spool->size && r == 0; offset += COPY_SIZE) {
+        uint64_t left = spool->size - offset;
+        size_t len = left < COPY_SIZE ? (size_t)left : COPY_SIZE;
+
+        r = spool_read(spool, offset, chunk, len, err);
+        if (r == 0)
+            r = file_pwrite_all(fd, chunk, len, offset, "the pack", err);
+    }
+    free(chunk);
+    if (r < 0)
+        return r;
+    if (spool->fd >= 0)
+        (void)close(spool->fd);
+    forget_memory(spool);
+    spool->fd = fd;
+    spool->fd_borrowed = true;
+    return set_name(spool, "the pack", err);
+}
+
+int spool_to_file(struct spool *spool, int fd, struct err *err)
+{
+    int r;
+
+    if (fd >= 0)
+        return borrow_file(spool, fd, err);
+    if (spool->fd >= 0)
+        return 0;
+    r = temp_file(spool, err);
+    if (r < 0)
+        return r;
+    if (spool->size > 0)
+        r = write_file(spool, 0, spool->memory, (size_t)spool->size, err);
+    forget_memory(spool);
     return r;
 }
 

@@ -29,7 +29,8 @@ int spool_read(struct spool *spool, uint64_t offset, void *data, size_t len, str
 uint64_t spool_size(const struct spool *spool);
 
 /* Move to a file now.  fd >= 0 (borrowed, empty): to that one, which then holds all of the spool at
- * the same offsets and is written back to disk as it grows; -1: to a temporary one. */
+ * the same offsets and is written back to disk as it grows; -1: to a temporary one, unless it is in
+ * a file already. */
 int spool_to_file(struct spool *spool, int fd, struct err *err);
 /* Read [offset, offset + len) as often as wanted; the spool must outlive the source. */
 int spool_source(struct spool *spool, uint64_t offset, uint64_t len, struct io_source **ret_source,

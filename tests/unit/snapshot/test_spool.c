@@ -133,24 +133,32 @@ static void reads_ranges_again_and_again(void **state)
 
 static void moves_into_a_borrowed_file_and_leaves_it_open(void **state)
 {
-    char path[] = "/tmp/holdfast-test-XXXXXX";
-    int fd = mkstemp(path);
-    struct spool *spool = NULL;
-    struct stat st;
+    static const size_t memory_max[] = { 0, 1u << 20 }; /* from a file, from memory */
 
     (void)state;
-    assert_true(fd >= 0);
-    assert_int_equal(spool_new(NULL, 1u << 20, &spool, NULL), 0);
-    assert_int_equal(append_blocks(spool, 20, NULL), 0);
-    assert_int_equal(spool_to_file(spool, fd, NULL), 0);
-    assert_int_equal(append_blocks(spool, 20000, NULL), 0); /* past one step of writeback */
-    spool_release(spool, 0, 20 * BLOCK);                    /* the object needs its bytes */
-    assert_blocks(spool, 0, 20);
-    spool_free(spool);
-    assert_int_equal(fstat(fd, &st), 0);
-    assert_int_equal(st.st_size, 20020 * BLOCK);
-    (void)close(fd);
-    (void)unlink(path);
+    for (size_t i = 0; i < 2; i++) {
+        char path[] = "/tmp/holdfast-test-XXXXXX";
+        int fd = mkstemp(path);
+        struct spool *spool = NULL;
+        uint8_t expected[BLOCK], found[BLOCK];
+        struct stat st;
+
+        assert_true(fd >= 0);
+        assert_int_equal(spool_new(NULL, memory_max[i], &spool, NULL), 0);
+        assert_int_equal(append_blocks(spool, 700, NULL), 0);
+        assert_int_equal(spool_to_file(spool, fd, NULL), 0);
+        assert_int_equal(append_blocks(spool, 20000, NULL), 0); /* past one step of writeback */
+        spool_release(spool, 0, 20 * BLOCK);                    /* the object needs its bytes */
+        assert_blocks(spool, 0, 700);
+        spool_free(spool);
+        assert_int_equal(fstat(fd, &st), 0);
+        assert_int_equal(st.st_size, 20700 * BLOCK);
+        fill(expected, 699);
+        assert_int_equal(pread(fd, found, BLOCK, 699 * BLOCK), BLOCK);
+        assert_memory_equal(found, expected, BLOCK);
+        (void)close(fd);
+        (void)unlink(path);
+    }
 }
 
 static void gives_room_back_behind_what_was_sent(void **state)
