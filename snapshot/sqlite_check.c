@@ -130,6 +130,6 @@ int sqlite_db_integrity_check(const char *path, const struct cancel *cancel, str
     r = run_check(db, path, err);
     if (r < 0 && cancel_is_set(cancel))
         r = cancel_check(cancel, err);
-    sqlite_db_close(db);
+    (void)sqlite3_close(db);
     return r;
 }

@@ -32,7 +32,7 @@ int sqlite_db_open(const char *path, const struct sqlite_db_options *options, sq
 void sqlite_db_close(sqlite3 *db); /* NULL is fine */
 
 /* A file of our own, that nobody else has: read-only, without locks, -wal or -shm even in WAL mode,
- * which it must therefore not need.  Close with sqlite_db_close(). */
+ * which it must therefore not need.  Close with sqlite3_close(). */
 int sqlite_db_open_own(const char *path, sqlite3 **ret_db, struct err *err);
 
 /* Record the failure `rc` of db (may be NULL) with its text: "read 'app.db': database disk image is
