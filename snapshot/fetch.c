@@ -41,7 +41,12 @@ static int read_hashes(struct fetch *fetch, struct err *err)
         if (pack != NULL) /* one that no run refers to need not be there */
             r = pack_slots_read(fetch->store, fetch->manifest->database, pack, fetch->slots, err);
     }
-    return r < 0 ? err_wrap(err, r, "backup %.8s", fetch->backup->id) : 0;
+    return r;
+}
+
+int fetch_wrap(const struct fetch *fetch, int r, struct err *err)
+{
+    return r < 0 && r != ERR_CANCELED ? err_wrap(err, r, "backup %.8s", fetch->backup->id) : r;
 }
 
 int fetch_open(struct object_store *store, const struct manifest *manifest,
@@ -61,6 +66,7 @@ int fetch_open(struct object_store *store, const struct manifest *manifest,
     if (r == 0)
         r = read_hashes(fetch, err);
     if (r < 0) {
+        r = fetch_wrap(fetch, r, err);
         fetch_close(fetch);
         return r;
     }
@@ -78,18 +84,21 @@ void fetch_close(struct fetch *fetch)
     free(fetch);
 }
 
-int fetch_pack_key(const struct fetch *fetch, uint32_t pack, char out[CATALOG_KEY_SIZE],
-                   struct err *err)
+int fetch_get(const struct fetch *fetch, uint32_t pack, uint64_t offset, uint64_t len,
+              struct io_sink *sink, struct err *err)
 {
-    return catalog_pack_key(fetch->manifest->database, fetch->map.pack_ids[pack], out, err);
+    const struct pack_record *record =
+        manifest_find_pack(fetch->manifest, fetch->map.pack_ids[pack]);
+
+    assert(record != NULL); /* pack_map_read() has looked */
+    return pack_get(fetch->store, fetch->manifest->database, record, offset, len, sink, err);
 }
 
 int fetch_check_sum(const struct fetch *fetch, struct page_hash sum, struct err *err)
 {
     if (page_hash_eq(sum, fetch->backup->database_hash))
         return 0;
-    return err_set(err, ERR_CORRUPT, "backup %.8s: its pages do not make up its database hash",
-                   fetch->backup->id);
+    return err_set(err, ERR_CORRUPT, "the pages do not make up the database hash");
 }
 
 int frame_reader_init(struct frame_reader *reader, const struct fetch *fetch, struct err *err)
@@ -114,8 +123,8 @@ void frame_reader_dispose(struct frame_reader *reader)
 
 static int wrap_frame(const struct fetch *fetch, const struct page_run *run, int r, struct err *err)
 {
-    return err_wrap(err, r, "backup %.8s: pack %s: frame at byte %" PRIu64, fetch->backup->id,
-                    fetch->map.pack_ids[run->pack], run->frame_offset);
+    return err_wrap(err, r, "pack %s: frame at byte %" PRIu64, fetch->map.pack_ids[run->pack],
+                    run->frame_offset);
 }
 
 int frame_reader_decode(struct frame_reader *reader, const struct page_run *run, const void *stored,
@@ -292,12 +301,9 @@ static int fetch_one_range(struct job *job, struct frame_reader *reader,
         .next_run = range->first_run,
         .end_run = range->first_run + range->run_count,
     };
-    char key[CATALOG_KEY_SIZE];
     int r;
 
-    r = fetch_pack_key(job->fetch, range->pack, key, err);
-    if (r == 0)
-        r = object_get(job->fetch->store, key, range->offset, range->len, &sink.sink, NULL, err);
+    r = fetch_get(job->fetch, range->pack, range->offset, range->len, &sink.sink, err);
     if (r == 0 && sink.next_run < sink.end_run)
         r = err_set(err, ERR_CORRUPT, "pack %s: it ended at byte %" PRIu64 " of a range",
                     job->fetch->map.pack_ids[range->pack], sink.offset);
@@ -368,9 +374,12 @@ int fetch_to_file(struct fetch *fetch, int fd, const char *name, struct err *err
 
     r = fetch_plan_make(&fetch->map, &job.plan, err);
     if (r < 0)
-        return err_wrap(err, r, "backup %.8s", fetch->backup->id);
+        return fetch_wrap(fetch, r, err);
     run_threads(&job);
     fetch_plan_dispose(&job.plan);
     (void)pthread_mutex_destroy(&job.lock);
-    return job.result < 0 ? job.result : fetch_check_sum(fetch, job.sum, err);
+    r = job.result;
+    if (r == 0)
+        r = fetch_check_sum(fetch, job.sum, err);
+    return fetch_wrap(fetch, r, err);
 }

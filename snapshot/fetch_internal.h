@@ -42,9 +42,11 @@ int frame_reader_decode(struct frame_reader *reader, const struct page_run *run,
 int frame_reader_verify(struct frame_reader *reader, const struct page_run *run, const uint8_t *raw,
                         const uint8_t **ret_pages, struct err *err);
 
-/* The key of a pack of the map. */
-int fetch_pack_key(const struct fetch *fetch, uint32_t pack, char out[CATALOG_KEY_SIZE],
-                   struct err *err);
+/* A range of a pack of the map to sink, not finished. */
+int fetch_get(const struct fetch *fetch, uint32_t pack, uint64_t offset, uint64_t len,
+              struct io_sink *sink, struct err *err);
+/* Say which backup a failure is about; what was canceled needs no more words. */
+int fetch_wrap(const struct fetch *fetch, int r, struct err *err);
 /* ERR_CORRUPT unless sum is the database hash. */
 int fetch_check_sum(const struct fetch *fetch, struct page_hash sum, struct err *err);
 

@@ -120,18 +120,15 @@ static int window_open(struct ordered *ordered, const struct page_run *run, stru
     struct window *window = &ordered->windows[run->pack];
     uint64_t len = window_len(ordered, run);
     struct io_sink *sink = NULL;
-    char key[CATALOG_KEY_SIZE];
     int r;
 
     window_close(ordered, window);
     make_room(ordered, len);
     window->offset = run->frame_offset;
     (void)buf_reserve(&window->bytes, len); /* no more than that, and at once */
-    r = fetch_pack_key(ordered->fetch, run->pack, key, err);
+    r = buf_sink_new(&window->bytes, &sink, err);
     if (r == 0)
-        r = buf_sink_new(&window->bytes, &sink, err);
-    if (r == 0)
-        r = object_get(ordered->fetch->store, key, window->offset, len, sink, NULL, err);
+        r = fetch_get(ordered->fetch, run->pack, window->offset, len, sink, err);
     if (r == 0)
         r = io_finish(sink, err);
     io_sink_free(sink);
@@ -227,5 +224,5 @@ int fetch_to_sink(struct fetch *fetch, struct io_sink *sink, struct err *err)
     if (r == 0)
         r = fetch_check_sum(fetch, ordered.reader.sum, err);
     ordered_dispose(&ordered);
-    return r;
+    return fetch_wrap(fetch, r, err);
 }

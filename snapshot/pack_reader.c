@@ -17,22 +17,34 @@
 /* Stored bytes of one block of hashes: 20 a slot when nothing could be compressed, and headers. */
 #define HASHES_STORED_MAX (INDEX_BLOCK_SLOTS_MAX * (4u + PAGE_HASH_SIZE) + 4096u)
 
+int pack_get(struct object_store *store, const char *database, const struct pack_record *pack,
+             uint64_t offset, uint64_t len, struct io_sink *sink, struct err *err)
+{
+    struct object_info info = { 0 };
+    char key[CATALOG_KEY_SIZE];
+    int r;
+
+    r = catalog_pack_key(database, pack->id, key, err);
+    if (r == 0)
+        r = object_get(store, key, offset, len, sink, &info, err);
+    if (r == 0 && info.size != pack->size)
+        r = err_set(err, ERR_CORRUPT, "'%s' has %" PRIu64 " bytes, not %" PRIu64, key, info.size,
+                    pack->size);
+    return r;
+}
+
 static int get_block(struct object_store *store, const char *database,
                      const struct pack_record *pack, struct buf *ret_payload, struct err *err)
 {
     struct buf stored = BUF_INIT(pack->map_len);
     struct io_sink *sink = NULL;
-    char key[CATALOG_KEY_SIZE];
     size_t used = 0;
     int r;
 
-    r = catalog_pack_key(database, pack->id, key, err);
-    if (r < 0)
-        goto out;
     r = buf_sink_new(&stored, &sink, err);
     if (r < 0)
         goto out;
-    r = object_get(store, key, pack->map_offset, pack->map_len, sink, NULL, err);
+    r = pack_get(store, database, pack, pack->map_offset, pack->map_len, sink, err);
     if (r == 0)
         r = io_finish(sink, err);
     if (r == 0)
@@ -136,7 +148,7 @@ int pack_map_read(struct object_store *store, const struct manifest *manifest,
     page_map_dispose(&base);
     if (r < 0) {
         page_map_dispose(&map);
-        return err_wrap(err, r, "backup %.8s", backup->id);
+        return r;
     }
     *ret_map = map;
     return 0;
@@ -250,14 +262,11 @@ int pack_slots_read(struct object_store *store, const char *database,
         /* Zeroed: the padding between the members goes into the spool too. */
         .slots = calloc(INDEX_BLOCK_SLOTS_MAX, sizeof(struct index_slot)),
     };
-    char key[CATALOG_KEY_SIZE];
     int r;
 
     if (sink.slots == NULL)
         return err_nomem(err);
-    r = catalog_pack_key(database, pack->id, key, err);
-    if (r == 0)
-        r = object_get(store, key, pack->hashes_offset, pack->hashes_len, &sink.sink, NULL, err);
+    r = pack_get(store, database, pack, pack->hashes_offset, pack->hashes_len, &sink.sink, err);
     if (r == 0)
         r = io_finish(&sink.sink, err);
     free(sink.slots);

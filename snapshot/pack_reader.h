@@ -10,15 +10,21 @@
 #include "snapshot/manifest.h"
 
 struct err;
+struct io_sink;
 struct object_store;
 struct page_map;
 struct spool;
 
 /* The page map of a backup: one GET, or two when it is stored as a difference.  Every run is
  * checked against the manifest: each lies in a pack of the backup, within its frames and slots.
- * ERR_CORRUPT names backup and pack. */
+ * ERR_CORRUPT names the pack. */
 int pack_map_read(struct object_store *store, const struct manifest *manifest,
                   const struct backup_record *backup, struct page_map *ret_map, struct err *err);
+
+/* Bytes of a pack to sink, not finished; ERR_CORRUPT when the object has not the size that the
+ * manifest says. */
+int pack_get(struct object_store *store, const char *database, const struct pack_record *pack,
+             uint64_t offset, uint64_t len, struct io_sink *sink, struct err *err);
 
 /* Append every slot of a pack to the spool, as struct index_slot; one GET.  Memory is that of one
  * index block.  ERR_CORRUPT names the pack. */
