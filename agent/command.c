@@ -1,0 +1,215 @@
+#include "agent/command.h"
+
+#include "agent/text.h"
+#include "base/err.h"
+
+#include <string.h>
+
+static const struct flag_spec flags[FLAG_COUNT] = {
+    [FLAG_CONFIG] = { "config", 'c', "FILE" },
+    [FLAG_JSON] = { "json", 0, NULL },
+    [FLAG_HELP] = { "help", 'h', NULL },
+    [FLAG_NAME] = { "name", 0, "NAME" },
+    [FLAG_LABEL] = { "label", 0, "TEXT" },
+    [FLAG_ADOPT] = { "adopt", 0, NULL },
+    [FLAG_OUTPUT] = { "output", 'o', "FILE" },
+    [FLAG_FORCE] = { "force", 0, NULL },
+    [FLAG_AT] = { "at", 0, "TIME" },
+    [FLAG_UNDO] = { "undo", 0, NULL },
+    [FLAG_SWAP] = { "swap", 0, NULL },
+    [FLAG_NO_UNDO] = { "no-undo", 0, NULL },
+    [FLAG_IF_MISSING] = { "if-missing", 0, NULL },
+    [FLAG_YES] = { "yes", 'y', NULL },
+    [FLAG_DRY_RUN] = { "dry-run", 'n', NULL },
+};
+
+static const struct command commands[COMMAND_COUNT] = {
+    {
+        .name = "create",
+        .summary = "back up a database that is in use",
+        .usage = "DB [--label TEXT]",
+        .description =
+            "Takes a consistent snapshot of the database, uploads it and adds it to the list.\n"
+            "The database is only read. In WAL mode nobody waits; with a rollback journal,\n"
+            "commits wait for a moment. A failure leaves the list as it was.\n"
+            "\n"
+            "DB is the path of a SQLite file, or a name from the configuration.\n",
+        .examples = "# a first backup, without any configuration\n"
+                    "holdfast create /data/app.db --store file:///backups\n"
+                    "\n"
+                    "# to an S3 bucket, with a note to find it by\n"
+                    "holdfast create /data/app.db --store s3://backups/prod --label 'before 2.0'\n"
+                    "\n"
+                    "# by its name, when /etc/holdfast/holdfast.ini has a section [database:app]\n"
+                    "holdfast create app\n",
+        .flags = { { FLAG_LABEL, "a note that the list shows" },
+                   { FLAG_NAME, "the database's name in the store; default: the file's" },
+                   { FLAG_ADOPT, "go on although the name has backups from another host and path" },
+                   { FLAG_DRY_RUN, "check everything, write nothing" } },
+        .positional_min = 1,
+        .positional_max = 1,
+        .has_options = true,
+        .run = cmd_create,
+    },
+    {
+        .name = "list",
+        .summary = "show the backups of a database",
+        .usage = "DB",
+        .description =
+            "One row a backup, newest first: when it was taken, its id, the number of tables, the\n"
+            "size of the database, the bytes stored for it, and its state. Everything listed can\n"
+            "be restored.\n"
+            "\n"
+            "DB is a name from the configuration, the path of a SQLite file, or the database's\n"
+            "name in the store.\n",
+        .examples = "holdfast list app\n"
+                    "\n"
+                    "# the ids of all backups, for a script\n"
+                    "holdfast list app --json | jq -r '.backups[].id'\n",
+        .flags = { { FLAG_NAME, "the database's name in the store" } },
+        .positional_min = 1,
+        .positional_max = 1,
+        .has_options = true,
+        .run = cmd_list,
+    },
+    {
+        .name = "download",
+        .summary = "fetch a backup as an ordinary SQLite file",
+        .usage = "DB BACKUP [-o FILE]",
+        .description =
+            "Writes the database as it was to a new file: every page is verified, then SQLite's\n"
+            "integrity_check is run, and only then does the file get its name.\n"
+            "\n"
+            "BACKUP is an id, the first four or more characters of one, or 'latest': the newest\n"
+            "that was not made by a restore.\n",
+        .examples = "# to app.1b4e28ba.sqlite3 in this directory\n"
+                    "holdfast download app 1b4e28ba\n"
+                    "\n"
+                    "# straight into another program\n"
+                    "holdfast download app latest -o - | ssh elsewhere 'cat > app.db'\n",
+        .flags = { { FLAG_OUTPUT, "where to; '-' is standard output; default: "
+                                  "DB.<first 8 of the id>.sqlite3 here" },
+                   { FLAG_FORCE, "replace a file that exists" },
+                   { FLAG_NAME, "the database's name in the store" },
+                   { FLAG_DRY_RUN, "say what would be written, and do not" } },
+        .positional_min = 2,
+        .positional_max = 2,
+        .has_options = true,
+        .run = cmd_download,
+    },
+    {
+        .name = "restore",
+        .summary = "put a backup back, into the running database",
+        .usage = "DB BACKUP | DB --at TIME | DB --undo",
+        .description =
+            "Fetches the backup beside the database and verifies all of it; then takes a backup\n"
+            "of the present state; then writes the old content into the live database in one\n"
+            "transaction. Programs that have it open see the restored content at once and need\n"
+            "no restart. Killed at any moment, it leaves the old content or the new.\n"
+            "\n"
+            "BACKUP is an id, the first four or more characters of one, or 'latest': the newest\n"
+            "that was not made by a restore. A database that does not exist is created.\n"
+            "Before an existing one is overwritten a question is asked, unless --yes.\n",
+        .examples = "# see what it would do, then do it\n"
+                    "holdfast restore app 1b4e28ba --dry-run\n"
+                    "holdfast restore app 1b4e28ba\n"
+                    "\n"
+                    "# as it was at a quarter past two; as it was two hours ago\n"
+                    "holdfast restore app --at '2026-11-23 14:15'\n"
+                    "holdfast restore app --at '2h ago'\n"
+                    "\n"
+                    "# take the last restore back\n"
+                    "holdfast restore app --undo\n"
+                    "\n"
+                    "# only look at it\n"
+                    "holdfast restore app latest --output /tmp/look.db\n"
+                    "\n"
+                    "# in an init container: fill an empty volume, else do nothing\n"
+                    "holdfast restore /data/app.db latest --if-missing --store s3://backups/prod\n",
+        .flags = { { FLAG_AT, "the newest backup at or before this time" },
+                   { FLAG_UNDO, "the state from before the last restore" },
+                   { FLAG_OUTPUT, "restore to this new file, leave the database alone" },
+                   { FLAG_SWAP, "exchange the file instead; the application must be stopped" },
+                   { FLAG_NO_UNDO, "take no backup of the present state first" },
+                   { FLAG_IF_MISSING, "do nothing when the database exists" },
+                   { FLAG_NAME, "the database's name in the store" },
+                   { FLAG_ADOPT, "the present state may come from another host and path" },
+                   { FLAG_YES, "do not ask" },
+                   { FLAG_DRY_RUN, "check everything, say what would be done, change nothing" } },
+        .positional_min = 1,
+        .positional_max = 2,
+        .has_options = true,
+        .run = cmd_restore,
+    },
+    {
+        .name = "version",
+        .summary = "show the version, and those of the libraries",
+        .usage = "",
+        .description = "",
+        .examples = "holdfast version --json\n",
+        .run = cmd_version,
+    },
+    {
+        .name = "help",
+        .summary = "explain Holdfast, or one command",
+        .usage = "[COMMAND]",
+        .description = "",
+        .examples = "holdfast help restore\n",
+        .positional_max = 1,
+        .run = cmd_help,
+    },
+};
+
+const struct flag_spec *flag_spec(enum flag_id id)
+{
+    return &flags[id];
+}
+
+bool flag_is_common(enum flag_id id)
+{
+    return id == FLAG_CONFIG || id == FLAG_JSON || id == FLAG_HELP;
+}
+
+const struct command *command_at(size_t index)
+{
+    return &commands[index];
+}
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+int command_require(const char *name, const struct command **ret_command, struct err *err)
+{
+    const struct command *command = command_find(name);
+    struct nearest nearest;
+
+    if (command != NULL) {
+        *ret_command = command;
+        return 0;
+    }
+    nearest_init(&nearest, name);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        nearest_offer(&nearest, commands[i].name);
+    (void)err_set(err, ERR_CONFIG, "no command '%s'", name);
+    if (nearest.best != NULL)
+        err_hint(err, "did you mean '%s'? 'holdfast help' lists all commands", nearest.best);
+    err_hint(err, "'holdfast help' lists all commands");
+    return ERR_CONFIG;
+}
+
+bool command_has_flag(const struct command *command, enum flag_id id)
+{
+    if (flag_is_common(id))
+        return true;
+    for (size_t i = 0; i < COMMAND_FLAGS_MAX && command->flags[i].help != NULL; i++) {
+        if (command->flags[i].id == id)
+            return true;
+    }
+    return false;
+}

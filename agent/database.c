@@ -1,0 +1,134 @@
+#include "agent/database.h"
+
+#include "agent/config.h"
+#include "agent/text.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "snapshot/manifest.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+void database_dispose(struct database *database)
+{
+    free(database->name);
+    free(database->path);
+    *database = (struct database){ 0 };
+}
+
+static bool has_database_ending(const char *text)
+{
+    static const char *const endings[] = { ".db", ".db3", ".sqlite", ".sqlite3", ".s3db" };
+
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        if (str_ends_with(str_from(text), str_from(endings[i])))
+            return true;
+    }
+    return false;
+}
+
+/* A file that was lost is still meant by its path. */
+static bool is_path(const char *argument)
+{
+    struct stat st;
+
+    return strchr(argument, '/') != NULL || has_database_ending(argument) ||
+           stat(argument, &st) == 0;
+}
+
+/* The section whose path is the same, however it is written. */
+static const struct config_database *find_by_path(const struct config *config, const char *path)
+{
+    const struct config_database *found = NULL;
+    char *wanted = realpath(path, NULL);
+
+    for (size_t i = 0; i < config->database_count && found == NULL; i++) {
+        const struct config_database *candidate = &config->databases[i];
+        char *real = wanted != NULL ? realpath(candidate->path, NULL) : NULL;
+
+        if (strcmp(candidate->path, path) == 0 ||
+            (real != NULL && wanted != NULL && strcmp(real, wanted) == 0))
+            found = candidate;
+        free(real);
+    }
+    free(wanted);
+    return found;
+}
+
+static char *name_of_path(const char *path)
+{
+    const char *base = path_base(path);
+    const char *dot = strrchr(base, '.');
+    size_t len = strlen(base);
+
+    if (dot != NULL && dot > base)
+        len = (size_t)(dot - base);
+    return str_dup((struct str){ base, len });
+}
+
+static int unknown(const struct config *config, const char *argument, enum database_need need,
+                   struct err *err)
+{
+    struct nearest nearest;
+
+    nearest_init(&nearest, argument);
+    for (size_t i = 0; i < config->database_count; i++)
+        nearest_offer(&nearest, config->databases[i].name);
+    (void)err_set(err, ERR_NOT_FOUND, "no database '%s': %s, and no file is called so", argument,
+                  config->file != NULL ? "the configuration has none of that name"
+                                       : "there is no configuration");
+    if (nearest.best != NULL)
+        err_hint(err, "did you mean '%s'?", nearest.best);
+    if (need == DATABASE_NEED_TARGET)
+        err_hint(err, "give the path of the file to restore, or --output FILE for a new one");
+    else
+        err_hint(err, "give the path of a SQLite file, or add a section [database:NAME]");
+    return ERR_NOT_FOUND;
+}
+
+static int find_name(const struct config_database *configured, const char *argument,
+                     const char *name, bool path_given, char **ret_name, struct err *err)
+{
+    if (name != NULL)
+        *ret_name = strdup(name);
+    else if (configured != NULL)
+        *ret_name = strdup(configured->name);
+    else
+        *ret_name = path_given ? name_of_path(argument) : strdup(argument);
+    if (*ret_name == NULL)
+        return err_nomem(err);
+    return database_name_check(*ret_name, err);
+}
+
+int database_resolve(const struct config *config, const char *argument, const char *name,
+                     enum database_need need, struct database *ret_database, struct err *err)
+{
+    const struct config_database *configured = config_find_database(config, argument);
+    const bool path_given = configured == NULL && is_path(argument);
+    struct database database = { 0 };
+    int r;
+
+    if (*argument == '\0')
+        return err_set(err, ERR_CONFIG, "the database's name is empty");
+    if (path_given)
+        configured = find_by_path(config, argument);
+    if (configured == NULL && !path_given && need != DATABASE_NEED_NAME)
+        return unknown(config, argument, need, err);
+    if (configured != NULL)
+        database.options = &configured->options;
+    if (configured != NULL || path_given) {
+        database.path = strdup(path_given ? argument : configured->path);
+        if (database.path == NULL)
+            return err_nomem(err);
+    }
+    r = find_name(configured, argument, name, path_given, &database.name, err);
+    if (r < 0) {
+        database_dispose(&database);
+        return r;
+    }
+    *ret_database = database;
+    return 0;
+}

@@ -1,0 +1,462 @@
+#include "agent/options.h"
+
+#include "agent/text.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/parse.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VALUE_LEN_MAX (64u << 10)
+#define MIB           (UINT64_C(1) << 20)
+#define GIB           (UINT64_C(1) << 30)
+#define HOUR_MS       (UINT64_C(60) * 60 * 1000)
+#define FILE_SUFFIX   "_file"
+#define ENV_PREFIX    "HOLDFAST_"
+
+static const struct option_spec specs[OPTION_COUNT] = {
+    [OPTION_URL] = { .section = "store",
+                     .key = "url",
+                     .flag = "store",
+                     .argument = "URL",
+                     .type = OPTION_TEXT,
+                     .per_database = true,
+                     .help = "where backups are kept: s3://bucket/prefix or file:///directory" },
+    [OPTION_ENDPOINT] = { .section = "store",
+                          .key = "endpoint",
+                          .argument = "URL",
+                          .type = OPTION_TEXT,
+                          .per_database = true,
+                          .aws_names = { "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL" },
+                          .default_text = "AWS, in the region",
+                          .help = "the S3 server, such as http://minio:9000" },
+    [OPTION_REGION] = { .section = "store",
+                        .key = "region",
+                        .argument = "NAME",
+                        .type = OPTION_TEXT,
+                        .per_database = true,
+                        .aws_names = { "AWS_REGION", "AWS_DEFAULT_REGION" },
+                        .default_text = "the endpoint's, or us-east-1",
+                        .help = "the region that requests are signed for" },
+    [OPTION_ADDRESSING] = { .section = "store",
+                            .key = "addressing",
+                            .argument = "HOW",
+                            .type = OPTION_CHOICE,
+                            .per_database = true,
+                            .choices = "auto path virtual-host",
+                            .default_text = "auto",
+                            .help = "the bucket's place in a URL: auto, path or virtual-host" },
+    [OPTION_ACCESS_KEY_ID] = { .section = "store",
+                               .key = "access_key_id",
+                               .argument = "ID",
+                               .type = OPTION_TEXT,
+                               .per_database = true,
+                               .default_text = "that of AWS's variables or files",
+                               .help = "the key that requests are signed with" },
+    [OPTION_SECRET_ACCESS_KEY] = { .section = "store",
+                                   .key = "secret_access_key",
+                                   .argument = "SECRET",
+                                   .type = OPTION_SECRET,
+                                   .per_database = true,
+                                   .help = "the secret that belongs to access_key_id" },
+    [OPTION_SESSION_TOKEN] = { .section = "store",
+                               .key = "session_token",
+                               .argument = "TOKEN",
+                               .type = OPTION_SECRET,
+                               .per_database = true,
+                               .help = "goes with a temporary access_key_id" },
+    [OPTION_PROFILE] = { .section = "store",
+                         .key = "profile",
+                         .argument = "NAME",
+                         .type = OPTION_TEXT,
+                         .per_database = true,
+                         .default_text = "default",
+                         .help = "whose keys to take from AWS's shared credentials file" },
+    [OPTION_CA_FILE] = { .section = "store",
+                         .key = "ca_file",
+                         .argument = "FILE",
+                         .type = OPTION_PATH,
+                         .per_database = true,
+                         .aws_names = { "AWS_CA_BUNDLE" },
+                         .default_text = "the system's",
+                         .help = "certificates (PEM) of the authorities to trust" },
+    [OPTION_ATTEMPTS] = { .section = "store",
+                          .key = "attempts",
+                          .argument = "COUNT",
+                          .type = OPTION_NUMBER,
+                          .per_database = true,
+                          .min = 1,
+                          .max = 100,
+                          .default_text = "10",
+                          .help = "how often a request is tried before it counts as failed" },
+    [OPTION_STATE_DIR] = { .section = "agent",
+                           .key = "state_dir",
+                           .argument = "DIR",
+                           .type = OPTION_PATH,
+                           .default_text = "/var/lib/holdfast for root, else "
+                                           "$XDG_STATE_HOME/holdfast",
+                           .help = "what is remembered between runs; for now, locks" },
+    [OPTION_SPOOL_DIR] = { .section = "agent",
+                           .key = "spool_dir",
+                           .argument = "DIR",
+                           .type = OPTION_PATH,
+                           .per_database = true,
+                           .default_text = "$TMPDIR, /var/tmp or /tmp",
+                           .help = "for what the network cannot take yet" },
+    [OPTION_LOG_LEVEL] = { .section = "agent",
+                           .key = "log_level",
+                           .flag = "log-level",
+                           .argument = "LEVEL",
+                           .type = OPTION_CHOICE,
+                           .choices = "error warn info debug trace",
+                           .default_text = "warn",
+                           .help = "what to say: error, warn, info, debug or trace" },
+    [OPTION_THREADS] = { .section = "backup",
+                         .key = "threads",
+                         .argument = "COUNT",
+                         .type = OPTION_NUMBER,
+                         .per_database = true,
+                         .min = 1,
+                         .max = 16,
+                         .default_text = "the processor's cores",
+                         .help = "threads that compress" },
+    [OPTION_COMPRESSION] = { .section = "backup",
+                             .key = "compression",
+                             .argument = "LEVEL",
+                             .type = OPTION_NUMBER,
+                             .per_database = true,
+                             .min = 1,
+                             .max = 19,
+                             .default_text = "1",
+                             .help = "zstd's level: 1 is fast, 19 is small" },
+    [OPTION_PART_SIZE] = { .section = "backup",
+                           .key = "part_size",
+                           .argument = "SIZE",
+                           .type = OPTION_SIZE,
+                           .per_database = true,
+                           .min = 5 * MIB,
+                           .max = 5 * GIB,
+                           .default_text = "chosen from the database's size",
+                           .help = "the parts a large upload is sent in" },
+    [OPTION_BUSY_TIMEOUT] = { .section = "backup",
+                              .key = "busy_timeout",
+                              .argument = "TIME",
+                              .type = OPTION_DURATION,
+                              .per_database = true,
+                              .min = 1,
+                              .max = HOUR_MS,
+                              .default_text = "5s, 30s for a restore",
+                              .help = "how long to wait for a lock that somebody else holds" },
+};
+
+const struct option_spec *option_spec(enum option_id id)
+{
+    return &specs[id];
+}
+
+void option_flag_name(enum option_id id, char out[OPTION_NAME_SIZE])
+{
+    const struct option_spec *spec = &specs[id];
+    const char *name = spec->flag != NULL ? spec->flag : spec->key;
+    size_t len = 0;
+
+    for (; name[len] != '\0' && len + 1 < OPTION_NAME_SIZE; len++)
+        out[len] = name[len] == '_' ? '-' : name[len];
+    out[len] = '\0';
+}
+
+void option_env_name(enum option_id id, char out[OPTION_NAME_SIZE])
+{
+    char flag[OPTION_NAME_SIZE];
+    size_t len = sizeof(ENV_PREFIX) - 1;
+
+    option_flag_name(id, flag);
+    memcpy(out, ENV_PREFIX, len);
+    for (const char *at = flag; *at != '\0' && len + 1 < OPTION_NAME_SIZE; at++)
+        out[len++] = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
+    out[len] = '\0';
+}
+
+/* Whether given is name, or name with the suffix that makes it the name of a file. */
+static bool name_matches(const char *given, const char *name, const char *suffix, bool *ret_is_file)
+{
+    const size_t len = strlen(name);
+
+    if (strncmp(given, name, len) != 0)
+        return false;
+    *ret_is_file = given[len] != '\0';
+    return given[len] == '\0' || strcmp(given + len, suffix) == 0;
+}
+
+bool option_find_key(const char *section, bool in_database, const char *key,
+                     struct option_name *ret_name)
+{
+    for (size_t id = 0; id < OPTION_COUNT; id++) {
+        const struct option_spec *spec = &specs[id];
+        bool is_file;
+
+        if (in_database ? !spec->per_database : strcmp(spec->section, section) != 0)
+            continue;
+        if (!name_matches(key, spec->key, FILE_SUFFIX, &is_file))
+            continue;
+        *ret_name = (struct option_name){ (enum option_id)id, is_file };
+        return true;
+    }
+    return false;
+}
+
+bool option_find_flag(const char *flag, struct option_name *ret_name)
+{
+    for (size_t id = 0; id < OPTION_COUNT; id++) {
+        char name[OPTION_NAME_SIZE];
+        bool is_file;
+
+        option_flag_name((enum option_id)id, name);
+        if (!name_matches(flag, name, "-file", &is_file))
+            continue;
+        *ret_name = (struct option_name){ (enum option_id)id, is_file };
+        return true;
+    }
+    return false;
+}
+
+static void option_value_dispose(struct option_value *value)
+{
+    free(value->text);
+    secret_dispose(&value->secret);
+    *value = (struct option_value){ 0 };
+}
+
+void option_set_dispose(struct option_set *set)
+{
+    for (size_t id = 0; id < OPTION_COUNT; id++)
+        option_value_dispose(&set->values[id]);
+}
+
+static int check_choice(const struct option_spec *spec, const char *text, uint64_t *ret_number,
+                        struct err *err)
+{
+    const char *choice = spec->choices;
+
+    for (uint64_t index = 0; *choice != '\0'; index++) {
+        const size_t len = strcspn(choice, " ");
+
+        if (str_eq((struct str){ choice, len }, str_from(text))) {
+            *ret_number = index;
+            return 0;
+        }
+        choice += len + (choice[len] == ' ');
+    }
+    return err_set(err, ERR_CONFIG, "'%s' is none of: %s", text, spec->choices);
+}
+
+static int check_size(const struct option_spec *spec, const char *text, uint64_t *ret_number,
+                      struct err *err)
+{
+    char min[FORMAT_SIZE_SIZE], max[FORMAT_SIZE_SIZE];
+    uint64_t size = 0;
+    int r;
+
+    r = parse_size(text, &size, err);
+    if (r < 0)
+        return r;
+    if (size < spec->min || size > spec->max) {
+        format_size(spec->min, min);
+        format_size(spec->max, max);
+        return err_set(err, ERR_CONFIG, "'%s' is not between %s and %s", text, min, max);
+    }
+    *ret_number = size;
+    return 0;
+}
+
+static int check_duration(const struct option_spec *spec, const char *text, uint64_t *ret_number,
+                          struct err *err)
+{
+    char min[FORMAT_TIME_SIZE], max[FORMAT_TIME_SIZE];
+    int64_t ms = 0;
+    int r;
+
+    r = parse_duration(text, &ms, err);
+    if (r < 0)
+        return r;
+    if (ms < (int64_t)spec->min || ms > (int64_t)spec->max) {
+        format_duration((int64_t)spec->min, min);
+        format_duration((int64_t)spec->max, max);
+        return err_set(err, ERR_CONFIG, "'%s' is not between %s and %s", text, min, max);
+    }
+    *ret_number = (uint64_t)ms;
+    return 0;
+}
+
+static int check_value(const struct option_spec *spec, const char *text, uint64_t *ret_number,
+                       struct err *err)
+{
+    if (*text == '\0')
+        return err_set(err, ERR_CONFIG, "has no value");
+    switch (spec->type) {
+    case OPTION_NUMBER:
+        return parse_u64(text, spec->min, spec->max, ret_number, err);
+    case OPTION_SIZE:
+        return check_size(spec, text, ret_number, err);
+    case OPTION_DURATION:
+        return check_duration(spec, text, ret_number, err);
+    case OPTION_CHOICE:
+        return check_choice(spec, text, ret_number, err);
+    case OPTION_TEXT:
+    case OPTION_PATH:
+    case OPTION_SECRET:
+        return 0;
+    }
+    return 0;
+}
+
+static int value_set(const struct option_spec *spec, struct option_value *value, const char *text,
+                     struct err *err)
+{
+    uint64_t number = 0;
+    int r;
+
+    r = check_value(spec, text, &number, err);
+    if (r < 0)
+        return r;
+    if (spec->type == OPTION_SECRET) {
+        r = secret_set(&value->secret, text, strlen(text), err);
+        if (r < 0)
+            return r;
+    } else {
+        value->text = strdup(text);
+        if (value->text == NULL)
+            return err_nomem(err);
+    }
+    value->number = number;
+    value->is_set = true;
+    return 0;
+}
+
+/* The content of a file without the line end that editors put there. */
+static int value_set_from_file(const struct option_spec *spec, struct option_value *value,
+                               const char *path, struct err *err)
+{
+    struct buf content = BUF_INIT(VALUE_LEN_MAX);
+    int r;
+
+    r = file_read(path, &content, err);
+    if (r < 0) {
+        r = err_wrap(err, ERR_CONFIG, "read the value from '%s'", path);
+        goto out;
+    }
+    if (strlen(content.ptr) != content.len) {
+        r = err_set(err, ERR_CONFIG, "'%s' holds a NUL character", path);
+        goto out;
+    }
+    while (content.len > 0 && strchr("\r\n", content.ptr[content.len - 1]) != NULL)
+        content.ptr[--content.len] = '\0';
+    r = value_set(spec, value, content.ptr, err);
+    if (r < 0)
+        r = err_wrap(err, r, "'%s'", path);
+out:
+    buf_wipe(&content);
+    return r;
+}
+
+int option_set_put(struct option_set *set, struct option_name name, const char *text,
+                   const char *where, struct err *err)
+{
+    const struct option_spec *spec = &specs[name.id];
+    struct option_value *value = &set->values[name.id];
+    int r;
+
+    if (value->is_set) {
+        r = err_set(err, ERR_CONFIG, "given twice");
+        err_hint(err, "give it once: as itself, or as the name of a file that holds it");
+    } else if (name.is_file) {
+        r = value_set_from_file(spec, value, text, err);
+    } else {
+        r = value_set(spec, value, text, err);
+    }
+    return r < 0 ? err_wrap(err, r, "%s", where) : 0;
+}
+
+static int load_env(struct option_set *set, struct option_name name, const char *variable,
+                    struct err *err)
+{
+    const char *text = getenv(variable);
+
+    if (text == NULL || *text == '\0')
+        return 0;
+    return option_set_put(set, name, text, variable, err);
+}
+
+int option_set_load_env(struct option_set *set, struct err *err)
+{
+    for (size_t id = 0; id < OPTION_COUNT; id++) {
+        char variable[OPTION_NAME_SIZE];
+        char file_variable[OPTION_NAME_SIZE + sizeof("_FILE")];
+        int r;
+
+        option_env_name((enum option_id)id, variable);
+        r = load_env(set, (struct option_name){ (enum option_id)id, false }, variable, err);
+        if (r < 0)
+            return r;
+        (void)snprintf(file_variable, sizeof(file_variable), "%s_FILE", variable);
+        r = load_env(set, (struct option_name){ (enum option_id)id, true }, file_variable, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int option_set_load_aws_env(struct option_set *set, struct err *err)
+{
+    for (size_t id = 0; id < OPTION_COUNT; id++) {
+        for (size_t i = 0; i < OPTION_AWS_COUNT; i++) {
+            const char *variable = specs[id].aws_names[i];
+            int r;
+
+            if (variable == NULL || set->values[id].is_set)
+                continue;
+            r = load_env(set, (struct option_name){ (enum option_id)id, false }, variable, err);
+            if (r < 0)
+                return r;
+        }
+    }
+    return 0;
+}
+
+const struct option_value *settings_get(const struct settings *settings, enum option_id id)
+{
+    for (size_t i = 0; i < SETTINGS_LAYER_COUNT; i++) {
+        const struct option_set *set = settings->layers[i];
+
+        if (set != NULL && set->values[id].is_set)
+            return &set->values[id];
+    }
+    return NULL;
+}
+
+const char *settings_text(const struct settings *settings, enum option_id id)
+{
+    const struct option_value *value = settings_get(settings, id);
+
+    return value != NULL ? value->text : NULL;
+}
+
+const struct secret *settings_secret(const struct settings *settings, enum option_id id)
+{
+    const struct option_value *value = settings_get(settings, id);
+
+    return value != NULL ? &value->secret : NULL;
+}
+
+uint64_t settings_number(const struct settings *settings, enum option_id id, uint64_t otherwise)
+{
+    const struct option_value *value = settings_get(settings, id);
+
+    return value != NULL ? value->number : otherwise;
+}

@@ -1,0 +1,129 @@
+/*
+ * options.h - every setting, once: its name as a flag, in the environment and in the configuration
+ * file, its type, its default, what it is for.
+ *
+ * One table drives the three parsers, the help and the check that the manual pages are complete.
+ * A value is checked when it is set, so that the error names the place it came from.  Each can also
+ * be given as the name of a file that holds it: key_file, HOLDFAST_KEY_FILE, --key-file.
+ *
+ * Flag over environment over the database's section over the file's other sections over the
+ * variables of AWS's own tools.
+ */
+#ifndef AGENT_OPTIONS_H
+#define AGENT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/secret.h"
+
+struct err;
+
+enum option_id {
+    OPTION_URL,
+    OPTION_ENDPOINT,
+    OPTION_REGION,
+    OPTION_ADDRESSING,
+    OPTION_ACCESS_KEY_ID,
+    OPTION_SECRET_ACCESS_KEY,
+    OPTION_SESSION_TOKEN,
+    OPTION_PROFILE,
+    OPTION_CA_FILE,
+    OPTION_ATTEMPTS,
+    OPTION_STATE_DIR,
+    OPTION_SPOOL_DIR,
+    OPTION_LOG_LEVEL,
+    OPTION_THREADS,
+    OPTION_COMPRESSION,
+    OPTION_PART_SIZE,
+    OPTION_BUSY_TIMEOUT,
+    OPTION_COUNT
+};
+
+enum option_type {
+    OPTION_TEXT,
+    OPTION_PATH,
+    OPTION_SECRET,   /* not as a flag, which every user of the machine could read */
+    OPTION_NUMBER,   /* min .. max */
+    OPTION_SIZE,     /* bytes, min .. max; "16MiB" */
+    OPTION_DURATION, /* ms, min .. max; "30s" */
+    OPTION_CHOICE    /* one of choices; the number is its index */
+};
+
+#define OPTION_NAME_SIZE 64
+#define OPTION_AWS_COUNT 2
+
+struct option_spec {
+    const char *section;
+    const char *key;
+    const char *flag; /* without "--"; NULL: the key with hyphens.  The environment's name is
+                         HOLDFAST_ and this in capitals */
+    const char *argument;
+    enum option_type type;
+    bool per_database; /* may stand in [database:NAME] */
+    uint64_t min, max;
+    const char *choices;                     /* separated by spaces */
+    const char *aws_names[OPTION_AWS_COUNT]; /* variables that are looked at last */
+    const char *default_text;                /* for the help; NULL: none */
+    const char *help;
+};
+
+const struct option_spec *option_spec(enum option_id id);
+void option_flag_name(enum option_id id, char out[OPTION_NAME_SIZE]); /* "state-dir" */
+void option_env_name(enum option_id id, char out[OPTION_NAME_SIZE]);  /* "HOLDFAST_STATE_DIR" */
+
+struct option_name {
+    enum option_id id;
+    bool is_file; /* what was given is the name of a file that holds the value */
+};
+/* By key in a section of the file; in_database: those that [database:NAME] may have. */
+bool option_find_key(const char *section, bool in_database, const char *key,
+                     struct option_name *ret_name);
+bool option_find_flag(const char *flag, struct option_name *ret_name);
+
+struct option_value {
+    char *text;           /* NULL when unset, and for secrets */
+    struct secret secret; /* of those */
+    uint64_t number;      /* of the types that have one */
+    bool is_set;
+};
+
+struct option_set {
+    struct option_value values[OPTION_COUNT];
+};
+
+#define OPTION_SET_INIT                                                                            \
+    {                                                                                              \
+        {                                                                                          \
+            {                                                                                      \
+                0                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+void option_set_dispose(struct option_set *set); /* wipes secrets; may be repeated */
+
+/* Check and keep a value.  where begins the message of an error: "x.ini:7: threads".  ERR_CONFIG
+ * when the text is no such value, or the set has one already. */
+int option_set_put(struct option_set *set, struct option_name name, const char *text,
+                   const char *where, struct err *err);
+/* All HOLDFAST_... variables that there are; an empty one counts as unset. */
+int option_set_load_env(struct option_set *set, struct err *err);
+/* The variables of AWS's own tools that have an option. */
+int option_set_load_aws_env(struct option_set *set, struct err *err);
+
+#define SETTINGS_LAYER_COUNT 5
+
+/* The sets that count, the strongest first; NULL ones are skipped.  Borrowed. */
+struct settings {
+    const struct option_set *layers[SETTINGS_LAYER_COUNT];
+};
+
+/* NULL when no layer has it. */
+const struct option_value *settings_get(const struct settings *settings, enum option_id id);
+const char *settings_text(const struct settings *settings, enum option_id id); /* or NULL */
+const struct secret *settings_secret(const struct settings *settings, enum option_id id);
+uint64_t settings_number(const struct settings *settings, enum option_id id, uint64_t otherwise);
+
+#endif

@@ -1,0 +1,112 @@
+#include "agent/session.h"
+
+#include "agent/console.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "store/store_url.h"
+
+#include <stdlib.h>
+
+/* In the order of settings.layers. */
+enum layer {
+    LAYER_ARGS,
+    LAYER_ENV,
+    LAYER_DATABASE,
+    LAYER_FILE,
+    LAYER_AWS_ENV
+};
+
+void session_dispose(struct session *session)
+{
+    option_set_dispose(&session->env);
+    option_set_dispose(&session->aws_env);
+    config_dispose(&session->config);
+    session->settings = (struct settings){ 0 };
+}
+
+int session_load(struct session *session, struct err *err)
+{
+    const struct option_set *args = &session->args->options;
+    int r;
+
+    session->settings.layers[LAYER_ARGS] = args;
+    session->settings.layers[LAYER_ENV] = &session->env;
+    session->settings.layers[LAYER_FILE] = &session->config.options;
+    session->settings.layers[LAYER_AWS_ENV] = &session->aws_env;
+    r = option_set_load_env(&session->env, err);
+    if (r < 0)
+        return r;
+    r = option_set_load_aws_env(&session->aws_env, err);
+    if (r < 0)
+        return r;
+    r = config_load(session->args->flags[FLAG_CONFIG], &session->config, err);
+    if (r < 0)
+        return r;
+    /* The choices of log_level are the levels, in their order. */
+    log_set_sink(
+        console_log, session->console,
+        (enum log_level)settings_number(&session->settings, OPTION_LOG_LEVEL, LOG_LEVEL_WARN));
+    return 0;
+}
+
+int session_find_database(struct session *session, enum database_need need,
+                          struct database *ret_database, struct err *err)
+{
+    const struct args *args = session->args;
+    int r;
+
+    r = database_resolve(&session->config, args->positionals[0], args->flags[FLAG_NAME], need,
+                         ret_database, err);
+    if (r == 0)
+        session->settings.layers[LAYER_DATABASE] = ret_database->options;
+    return r;
+}
+
+int session_open_store(struct session *session, struct object_store **ret_store, struct err *err)
+{
+    const struct settings *settings = &session->settings;
+    const char *url = settings_text(settings, OPTION_URL);
+    const struct s3_options defaults = {
+        .endpoint = settings_text(settings, OPTION_ENDPOINT),
+        .region = settings_text(settings, OPTION_REGION),
+        .addressing =
+            (enum s3_addressing)settings_number(settings, OPTION_ADDRESSING, S3_ADDRESSING_AUTO),
+        .access_key_id = settings_text(settings, OPTION_ACCESS_KEY_ID),
+        .secret_access_key = settings_secret(settings, OPTION_SECRET_ACCESS_KEY),
+        .session_token = settings_secret(settings, OPTION_SESSION_TOKEN),
+        .profile = settings_text(settings, OPTION_PROFILE),
+        .ca_file = settings_text(settings, OPTION_CA_FILE),
+        .attempts_max = (unsigned)settings_number(settings, OPTION_ATTEMPTS, 0),
+        .cancel = session->cancel,
+        .clock = session->clock,
+    };
+
+    if (url == NULL) {
+        (void)err_set(err, ERR_CONFIG, "no store is named: where are the backups kept?");
+        err_hint(err, "--store file:///directory or --store s3://bucket/prefix; or HOLDFAST_STORE; "
+                      "or url in [store] of the configuration");
+        return ERR_CONFIG;
+    }
+    return store_open(url, &defaults, ret_store, err);
+}
+
+int session_lock(struct session *session, const char *database, int64_t timeout_ms,
+                 struct lock *ret_lock, struct err *err)
+{
+    const struct settings *settings = &session->settings;
+    const char *state_dir = settings_text(settings, OPTION_STATE_DIR);
+    char *default_dir = state_dir == NULL ? state_dir_default() : NULL;
+    struct lock_options options = {
+        .state_dir = state_dir != NULL ? state_dir : default_dir,
+        .database = database,
+        .timeout_ms = (int64_t)settings_number(settings, OPTION_BUSY_TIMEOUT, (uint64_t)timeout_ms),
+        .cancel = session->cancel,
+        .clock = session->clock,
+    };
+    int r;
+
+    r = lock_acquire(&options, ret_lock, err);
+    free(default_dir);
+    return r;
+}

@@ -1,0 +1,51 @@
+/*
+ * session.h - what one run of a command has at hand: its arguments, the settings, where to print.
+ */
+#ifndef AGENT_SESSION_H
+#define AGENT_SESSION_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "agent/args.h"
+#include "agent/config.h"
+#include "agent/database.h"
+#include "agent/lock.h"
+#include "agent/options.h"
+#include "base/cancel.h"
+
+struct backup_record;
+struct clock;
+struct console;
+struct err;
+struct object_store;
+struct progress_bar;
+
+struct session {
+    const struct args *args;
+    struct console *console;
+    struct cancel *cancel;
+    struct clock *clock;
+    FILE *out;
+    bool json;
+
+    /* After session_load(). */
+    struct option_set env, aws_env;
+    struct config config;
+    struct settings settings; /* of args, env, the database, config and aws_env */
+};
+
+/* Read environment and configuration, and set the log's level. */
+int session_load(struct session *session, struct err *err);
+void session_dispose(struct session *session); /* of what session_load() did; may be repeated */
+
+/* The database that the first positional argument and --name mean; its section joins settings. */
+int session_find_database(struct session *session, enum database_need need,
+                          struct database *ret_database, struct err *err);
+/* ERR_CONFIG when no store is named. */
+int session_open_store(struct session *session, struct object_store **ret_store, struct err *err);
+/* The lock of a database that is written or read for a while; timeout_ms when none is set. */
+int session_lock(struct session *session, const char *database, int64_t timeout_ms,
+                 struct lock *ret_lock, struct err *err);
+
+#endif

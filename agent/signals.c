@@ -1,0 +1,51 @@
+#include "agent/signals.h"
+
+#include "base/cancel.h"
+#include "base/err.h"
+
+#include <signal.h>
+#include <stddef.h>
+
+/* A handler has no argument of ours. */
+static struct cancel *installed_cancel;
+
+static void on_signal(int signal_number)
+{
+    if (cancel_is_set(installed_cancel)) { /* the second one: whoever sent it will not wait */
+        (void)signal(signal_number, SIG_DFL);
+        (void)raise(signal_number);
+        return;
+    }
+    cancel_set(installed_cancel, signal_number);
+}
+
+int signals_install(struct cancel *cancel, struct err *err)
+{
+    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+    /* Not SA_RESTART: whoever waits for input or for a lock shall look at cancel. */
+    struct sigaction ask = { .sa_handler = on_signal };
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+    struct sigaction before;
+
+    installed_cancel = cancel;
+    (void)sigemptyset(&ask.sa_mask);
+    (void)sigemptyset(&ignore.sa_mask);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        if (sigaction(numbers[i], NULL, &before) < 0)
+            return err_set_errno(err, "look at the action of signal %d", numbers[i]);
+        if (before.sa_handler == SIG_IGN) /* nohup, or a shell's background job */
+            continue;
+        if (sigaction(numbers[i], &ask, NULL) < 0)
+            return err_set_errno(err, "catch signal %d", numbers[i]);
+    }
+    if (sigaction(SIGPIPE, &ignore, NULL) < 0)
+        return err_set_errno(err, "ignore SIGPIPE");
+    return 0;
+}
+
+int signals_exit_status(const struct cancel *cancel)
+{
+    const int number = atomic_load(&cancel->signal_number);
+
+    return number > 0 ? 128 + number : 1;
+}

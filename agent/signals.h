@@ -1,0 +1,17 @@
+/*
+ * signals.h - SIGINT, SIGTERM and SIGHUP ask for an orderly end; a second one ends at once.
+ */
+#ifndef AGENT_SIGNALS_H
+#define AGENT_SIGNALS_H
+
+struct cancel;
+struct err;
+
+/* From now on the first signal sets cancel (borrowed for the life of the process), and the next
+ * one kills.  SIGPIPE is ignored: a write to a closed pipe then fails like any other. */
+int signals_install(struct cancel *cancel, struct err *err);
+
+/* The exit status after cancel was set: 128 and the signal's number. */
+int signals_exit_status(const struct cancel *cancel);
+
+#endif
