@@ -17,6 +17,8 @@ import sys
 import lintlib
 
 TIDY = "clang-tidy"
+MODEL = "tests/lint/tidy_model.h"
+MODELLED = "base/err.c"  # defines what the model stands for
 
 
 def compile_flags(build):
@@ -86,6 +88,8 @@ def main():
         jobs = {}
         for name in names:
             command = flags.get(os.path.realpath(tree.path(name)))
+            if command is not None and MODEL in tree.files and name != MODELLED:
+                command += ["-include", tree.path(MODEL)]
             if command is None:
                 print("%s: is not built, so it cannot be looked at" % name)
                 failed += 1
