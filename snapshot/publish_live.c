@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define STEP_PAGES            1024 /* between two looks at cancel */
 #define RETRY_POLL_MS         1
@@ -275,6 +276,22 @@ static int verify(const struct publish *publish, sqlite3 *to, int64_t version, s
     return r;
 }
 
+/* A log beside what is no database: SQLite would append to it, in pages of another size even, and
+ * the next one to open it could read neither.  keep_files() has a copy. */
+static int remove_logs(const struct publish *publish, struct err *err)
+{
+    int fd = -1, r;
+
+    r = target_lock_file(publish->target->path, &fd, err);
+    if (r == ERR_BUSY)
+        return explain_busy(publish, err);
+    if (r < 0)
+        return r;
+    r = target_remove_side_files(publish->target, err);
+    (void)close(fd);
+    return r;
+}
+
 int publish_live(const struct publish *publish, uint64_t *ret_locked_us, struct err *err)
 {
     struct sqlite_db_options options = {
@@ -285,15 +302,20 @@ int publish_live(const struct publish *publish, uint64_t *ret_locked_us, struct 
     };
     sqlite3 *from = NULL, *to = NULL;
     int64_t version = 0;
-    int r;
+    int r = 0;
 
+    if (options.reset)
+        r = remove_logs(publish, err);
+    if (r < 0)
+        goto out;
     r = sqlite_db_open_own(publish->stage->path, &from, err);
     if (r < 0)
         goto out;
     r = sqlite_db_open(publish->target->path, &options, &to, err);
     if (r < 0)
         goto out;
-    r = sqlite_db_exec(to, CONFIGURE, err);
+    if (!options.reset) /* which leaves no schema that a pragma could read; FULL is the default */
+        r = sqlite_db_exec(to, CONFIGURE, err);
     if (r < 0)
         goto out;
     r = copy(publish, from, to, ret_locked_us, err);

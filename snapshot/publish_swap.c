@@ -19,10 +19,6 @@
 
 #define USERS_TEXT_MAX 512
 
-/* Where SQLite's locks lie: sqlite.org/src/artifact/os.h "PENDING_BYTE" */
-#define LOCK_BYTE_FIRST 0x40000000
-#define LOCK_BYTE_COUNT 512
-
 static int64_t mono_us(void)
 {
     struct timespec now;
@@ -73,55 +69,11 @@ static int lock_database(const struct publish *publish, struct guard *guard, str
     return r;
 }
 
-/* No connection of ours can be on what is no database, so a descriptor of our own is harmless.  An
- * open file description's lock meets SQLite's. */
-static int lock_file(const struct publish *publish, struct guard *guard, struct err *err)
-{
-    struct flock lock = {
-        .l_type = F_WRLCK,
-        .l_whence = SEEK_SET,
-        .l_start = LOCK_BYTE_FIRST,
-        .l_len = LOCK_BYTE_COUNT,
-    };
-
-    guard->fd = open(publish->target->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (guard->fd < 0)
-        return err_set_errno(err, "open '%s'", publish->target->path);
-    if (fcntl(guard->fd, F_OFD_SETLK, &lock) == 0)
-        return 0;
-    if (errno == EAGAIN || errno == EACCES)
-        return err_set(err, ERR_BUSY, "'%s' is locked by another process", publish->target->path);
-    return err_set_errno(err, "lock '%s'", publish->target->path);
-}
-
 static void unlock(struct guard *guard)
 {
     sqlite_db_close(guard->db);
     if (guard->fd >= 0)
         (void)close(guard->fd);
-}
-
-/* Nothing that belongs to the old file may be there when the new one has its name: SQLite would
- * apply it. */
-static int remove_side_files(const struct target *target, struct err *err)
-{
-    int r = 0;
-
-    for (size_t i = 0; r == 0 && i < TARGET_SIDE_FILE_COUNT; i++) {
-        char *path = NULL;
-
-        if (!target_has_side_file(target->path, target_side_files[i]))
-            continue;
-        if (target->kind == TARGET_DATABASE) /* someone has opened it since */
-            return err_set(err, ERR_REFUSED, "'%s%s' has appeared again", target->path,
-                           target_side_files[i]);
-        if (asprintf(&path, "%s%s", target->path, target_side_files[i]) < 0)
-            return err_nomem(err);
-        if (unlink(path) < 0 && errno != ENOENT)
-            r = err_set_errno(err, "remove '%s'", path);
-        free(path);
-    }
-    return r;
 }
 
 /* The application must be able to use the new file as it used the old one. */
@@ -181,12 +133,13 @@ int publish_swap(const struct publish *publish, uint64_t *ret_locked_us, struct 
     if (r == 0)
         r = publish_swap_check(publish->target, err);
     if (r == 0)
-        r = publish->target->kind == TARGET_DATABASE ? lock_database(publish, &guard, err)
-                                                     : lock_file(publish, &guard, err);
+        r = publish->target->kind == TARGET_DATABASE
+                ? lock_database(publish, &guard, err)
+                : target_lock_file(publish->target->path, &guard.fd, err);
     if (r == 0) /* again: one that came since would go on with the old file */
         r = publish_swap_check(publish->target, err);
     if (r == 0)
-        r = remove_side_files(publish->target, err);
+        r = target_remove_side_files(publish->target, err);
     if (r == 0)
         r = exchange(publish, err);
     if (r == 0)

@@ -190,7 +190,7 @@ static int configure(sqlite3 *db, struct connection *connection,
     (void)sqlite3_wal_hook(db, never_checkpoint, connection);
     rc = sqlite3_exec(db, options->write ? "PRAGMA query_only=0" : "PRAGMA query_only=1", NULL,
                       NULL, NULL);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK && !options->reset) /* what is reset has no schema to read */
         rc = sqlite3_exec(db, pragmas, NULL, NULL, NULL);
     return rc;
 }

@@ -13,6 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Where SQLite's locks lie: sqlite.org/src/artifact/os.h "PENDING_BYTE" */
+#define LOCK_BYTE_FIRST 0x40000000
+#define LOCK_BYTE_COUNT 512
+
 const char *const target_side_files[TARGET_SIDE_FILE_COUNT] = { "-journal", "-wal", "-shm" };
 
 void target_dispose(struct target *target)
@@ -170,4 +174,53 @@ int target_examine(const char *path, int64_t busy_timeout_ms, const struct cance
     }
     *ret_target = target;
     return 0;
+}
+
+/* An open file description's lock meets SQLite's, and is ours alone. */
+int target_lock_file(const char *path, int *ret_fd, struct err *err)
+{
+    struct flock lock = {
+        .l_type = F_WRLCK,
+        .l_whence = SEEK_SET,
+        .l_start = LOCK_BYTE_FIRST,
+        .l_len = LOCK_BYTE_COUNT,
+    };
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    int r;
+
+    if (fd < 0)
+        return err_set_errno(err, "open '%s'", path);
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
+        *ret_fd = fd;
+        return 0;
+    }
+    if (errno == EAGAIN || errno == EACCES)
+        r = err_set(err, ERR_BUSY, "'%s' is locked by another process", path);
+    else
+        r = err_set_errno(err, "lock '%s'", path);
+    (void)close(fd);
+    return r;
+}
+
+/* A journal beside a database that is locked is a finished one, which the journal modes TRUNCATE
+ * and PERSIST leave; a log means that someone went back to WAL mode. */
+int target_remove_side_files(const struct target *target, struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < TARGET_SIDE_FILE_COUNT; i++) {
+        const char *suffix = target_side_files[i];
+        char *path = NULL;
+
+        if (!target_has_side_file(target->path, suffix))
+            continue;
+        if (target->kind == TARGET_DATABASE && strcmp(suffix, "-journal") != 0)
+            return err_set(err, ERR_BUSY, "'%s%s' has appeared again", target->path, suffix);
+        if (asprintf(&path, "%s%s", target->path, suffix) < 0)
+            return err_nomem(err);
+        if (unlink(path) < 0 && errno != ENOENT)
+            r = err_set_errno(err, "remove '%s'", path);
+        free(path);
+    }
+    return r;
 }

@@ -48,6 +48,13 @@ extern const char *const target_side_files[TARGET_SIDE_FILE_COUNT]; /* "-journal
 /* Whether "<path><suffix>" is there; malloc'd *ret_path (may be NULL) is its name. */
 bool target_has_side_file(const char *path, const char *suffix);
 
+/* Lock what is no database as SQLite's exclusive lock would, until *ret_fd is closed.  ERR_BUSY.
+ * Not while this process has the file open through SQLite: closing would drop SQLite's locks. */
+int target_lock_file(const char *path, int *ret_fd, struct err *err);
+/* Remove what SQLite would apply to a file that takes the target's place; under a lock.  ERR_BUSY
+ * when a database has a log again. */
+int target_remove_side_files(const struct target *target, struct err *err);
+
 /* Other processes that are seen to have the database, its -wal or its -shm open or locked, as "123
  * (app), 124 (app)"; at most a few are named.  Nothing is appended, and 0 returned, when none is
  * seen: which is no proof, since the files of other users' processes, or of those in other
