@@ -1,0 +1,44 @@
+/*
+ * failure.h - an answer that is no success, as a struct err: code, message and what to do.  Pure.
+ */
+#ifndef S3_FAILURE_H
+#define S3_FAILURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct err;
+struct http_response;
+
+/* How far a server's clock may be from ours before requests are refused: 15 minutes. */
+#define S3_SKEW_MS_MAX (15 * 60 * 1000)
+
+/* What is known beside the answer. */
+struct s3_failure_context {
+    const char *bucket;
+    const char *host;    /* of the endpoint, with the port */
+    const char *region;  /* that was signed for */
+    int64_t signed_ms;   /* the time that was signed, ms since 1970 */
+    bool has_time_fixed; /* signed_ms was taken from the server's clock */
+};
+
+/* What an answer can teach about the way to the bucket. */
+struct s3_lesson {
+    char region[64]; /* where the bucket is; empty when not told */
+    bool has_skew;   /* the server refuses our clock, and says what time it is */
+    int64_t skew_ms; /* server's time minus the signed time */
+};
+
+/**
+ * Describe an answer whose status is not 2xx, or whose body is an error document: "HTTP 403
+ * SignatureDoesNotMatch (request X)".
+ *
+ * @return the code, never 0.  ret_lesson may be NULL.
+ */
+int s3_failure_describe(const struct http_response *response, struct str body,
+                        const struct s3_failure_context *context, struct s3_lesson *ret_lesson,
+                        struct err *err);
+
+#endif

@@ -1,0 +1,496 @@
+/* The transport over libcurl.  One handle serves one perform at a time; idle ones wait in a pool
+ * with their connections, and a handle that has failed is thrown away with its own: servers ask
+ * for a new connection after an error, for it may lead to a healthier host. */
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <curl/curl.h>
+#include <openssl/x509_vfy.h>
+
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/io.h"
+#include "s3/http.h"
+
+#define IDLE_COUNT_MAX   16           /* handles kept */
+#define IDLE_AGE_SEC     15L          /* S3 drops idle connections after 5 to 20 seconds */
+#define BUFFER_SIZE      (512L << 10) /* bytes; libcurl's own is 64 KiB up and 16 KiB down */
+#define EXPECT_THRESHOLD (1u << 20)   /* bytes; from here on wait for "100 Continue" */
+#define SLOWEST_RATE     32           /* bytes a millisecond that a body must make on average */
+#define USER_AGENT       "holdfast"
+
+struct curl_transport {
+    struct http_transport transport;
+    char *ca_file;
+    pthread_mutex_t lock; /* over what follows */
+    CURL *idle[IDLE_COUNT_MAX];
+    size_t idle_count;
+};
+
+/* What the callbacks of one perform share. */
+struct exchange {
+    const struct http_request *request;
+    struct http_response *response;
+    int failed;      /* what a callback of ours failed with, which ends it; err is filled in then */
+    struct err *err; /* never NULL */
+    struct err unread; /* where err points when the caller wants none */
+    uint64_t body_left;
+    curl_off_t down, up; /* bytes moved when progress was last seen */
+    int64_t moved_ms, begun_ms;
+    char error_text[CURL_ERROR_SIZE];
+};
+
+static size_t read_body(char *to, size_t size, size_t count, void *context)
+{
+    struct exchange *x = context;
+    size_t len = 0;
+
+    if (x->failed < 0)
+        return CURL_READFUNC_ABORT;
+    if (x->request->body == NULL || x->body_left == 0)
+        return 0;
+    x->failed = io_read(x->request->body, to, size * count, &len, x->err);
+    if (x->failed == 0 && (len == 0 || len > x->body_left))
+        x->failed = err_set(x->err, ERR_IO, "the data to send is not as long as was announced");
+    if (x->failed < 0)
+        return CURL_READFUNC_ABORT;
+    x->body_left -= len;
+    return len;
+}
+
+/* libcurl asks for this when a kept connection turns out dead after the body has begun. */
+static int seek_body(void *context, curl_off_t offset, int origin)
+{
+    struct exchange *x = context;
+
+    if (origin != SEEK_SET || offset != 0 || x->request->body == NULL)
+        return CURL_SEEKFUNC_CANTSEEK;
+    x->failed = io_rewind(x->request->body, x->err);
+    x->body_left = x->request->body->size;
+    return x->failed < 0 ? CURL_SEEKFUNC_FAIL : CURL_SEEKFUNC_OK;
+}
+
+static size_t write_body(char *data, size_t size, size_t count, void *context)
+{
+    struct exchange *x = context;
+    const size_t len = size * count;
+
+    if (len > 0 && x->failed == 0)
+        x->failed = x->request->on_body(x->request->context, x->response, data, len, x->err);
+    return x->failed < 0 ? 0 : len;
+}
+
+/* Each interim answer ("100 Continue") has its own status line: the last block of headers counts.
+ */
+static int take_status_line(struct exchange *x, const char *line)
+{
+    const char *space = strchr(line, ' ');
+    int status = 0;
+
+    for (int i = 1; space != NULL && i <= 3 && space[i] >= '0' && space[i] <= '9'; i++)
+        status = status * 10 + (space[i] - '0');
+    http_response_dispose(x->response);
+    x->response->status = status;
+    return 0;
+}
+
+static int take_header(struct exchange *x, char *line)
+{
+    char *colon, *value, *end = line + strlen(line);
+
+    while (end > line && strchr("\r\n \t", end[-1]) != NULL)
+        *--end = '\0';
+    if (strncmp(line, "HTTP/", 5) == 0)
+        return take_status_line(x, line);
+    colon = strchr(line, ':');
+    if (colon == NULL || colon == line)
+        return 0;
+    *colon = '\0';
+    value = colon + 1;
+    value += strspn(value, " \t");
+    if (x->response->headers.count == HTTP_HEADER_COUNT_MAX)
+        return 0; /* none that we read would come that late */
+    return http_headers_add(&x->response->headers, line, value, x->err);
+}
+
+static size_t read_header(char *data, size_t size, size_t count, void *context)
+{
+    struct exchange *x = context;
+    const size_t len = size * count;
+    char *line = malloc(len + 1);
+
+    if (line == NULL) {
+        x->failed = err_nomem(x->err);
+        return 0;
+    }
+    memcpy(line, data, len);
+    line[len] = '\0';
+    x->failed = take_header(x, line);
+    free(line);
+    return x->failed < 0 ? 0 : len;
+}
+
+/* libcurl calls this once a second or more often. */
+static int watch(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                 curl_off_t up)
+{
+    struct exchange *x = context;
+    const int64_t now = clock_mono_ms(clock_system());
+    const bool answering = x->response->status >= 200 || down > 0;
+    int64_t patience = x->request->stall_timeout_ms;
+
+    if (x->failed == 0) /* libcurl calls once more after another callback has failed */
+        x->failed = cancel_check(x->request->cancel, x->err);
+    if (x->failed < 0)
+        return 1;
+    if (down != x->down || up != x->up) {
+        x->down = down;
+        x->up = up;
+        x->moved_ms = now;
+    }
+    if (x->body_left == 0 && !answering && x->request->answer_timeout_ms > patience)
+        patience = x->request->answer_timeout_ms;
+    if (now - x->moved_ms > patience)
+        x->failed = err_set(x->err, ERR_TIMEOUT, "no byte in either direction for %lld seconds",
+                            (long long)(patience / 1000));
+    else if (now - x->begun_ms >
+             x->request->total_timeout_ms + (down_total + up_total) / SLOWEST_RATE)
+        x->failed = err_set(x->err, ERR_TIMEOUT, "the transfer takes too long");
+    return x->failed < 0 ? 1 : 0;
+}
+
+static int add_line(struct curl_slist **list, const char *line, struct err *err)
+{
+    struct curl_slist *longer = curl_slist_append(*list, line);
+
+    if (longer == NULL)
+        return err_nomem(err);
+    *list = longer;
+    return 0;
+}
+
+static int header_lines(const struct http_request *request, struct curl_slist **ret_list,
+                        struct err *err)
+{
+    const struct http_headers *headers = request->headers;
+    int r = 0;
+
+    for (size_t i = 0; i < headers->count && r == 0; i++) {
+        const struct http_header *h = &headers->items[i];
+        const size_t size = strlen(h->name) + strlen(h->value) + 3;
+        char *line = malloc(size);
+
+        if (line == NULL)
+            return err_nomem(err);
+        /* libcurl's way to send a header without a value is "name;". */
+        (void)snprintf(line, size, h->value[0] == '\0' ? "%s;" : "%s: %s", h->name, h->value);
+        r = add_line(ret_list, line, err);
+        free(line);
+    }
+    /* A small body is sent sooner than the server could answer "100 Continue". */
+    if (r == 0 && (request->body == NULL || request->body->size < EXPECT_THRESHOLD))
+        r = add_line(ret_list, "Expect:", err);
+    return r;
+}
+
+static void set_method(CURL *curl, const struct http_request *request)
+{
+    const curl_off_t size = request->body != NULL ? (curl_off_t)request->body->size : 0;
+
+    switch (request->method) {
+    case HTTP_GET:
+        (void)curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+        break;
+    case HTTP_HEAD:
+        (void)curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+        break;
+    case HTTP_PUT: /* the size always: S3 takes no chunked body */
+        (void)curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+        (void)curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, size);
+        break;
+    case HTTP_POST:
+        (void)curl_easy_setopt(curl, CURLOPT_POST, 1L);
+        (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, size);
+        break;
+    case HTTP_DELETE:
+        (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "DELETE");
+        break;
+    }
+}
+
+/* Options that hold for every request of a handle. */
+static void set_fixed_options(CURL *curl, const char *ca_file)
+{
+    (void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https,http");
+    (void)curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    (void)curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);     /* "a/../b" is a key like any other */
+    (void)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L); /* it would need signing anew */
+    (void)curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+    (void)curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, IDLE_AGE_SEC);
+    (void)curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, BUFFER_SIZE);
+    (void)curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_SIZE);
+    (void)curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    (void)curl_easy_setopt(curl, CURLOPT_USERAGENT, USER_AGENT);
+    if (ca_file != NULL)
+        (void)curl_easy_setopt(curl, CURLOPT_CAINFO, ca_file);
+}
+
+static void set_callbacks(CURL *curl, struct exchange *x)
+{
+    (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, x->error_text);
+    (void)curl_easy_setopt(curl, CURLOPT_READFUNCTION, read_body);
+    (void)curl_easy_setopt(curl, CURLOPT_READDATA, x);
+    (void)curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, seek_body);
+    (void)curl_easy_setopt(curl, CURLOPT_SEEKDATA, x);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, write_body);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, x);
+    (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, read_header);
+    (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, x);
+    (void)curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, watch);
+    (void)curl_easy_setopt(curl, CURLOPT_XFERINFODATA, x);
+    (void)curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+}
+
+/* What to do about a certificate that OpenSSL did not accept. */
+static void hint_certificate(struct err *err, long verify_result)
+{
+    switch (verify_result) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        err_hint(err, "renew the server's certificate, or set this machine's clock right");
+        break;
+    case X509_V_OK: /* the chain is fine: libcurl compares the name itself */
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        err_hint(err, "the certificate is for another name: use that name in endpoint");
+        break;
+    default:
+        err_hint(err, "if the server has a certificate authority of its own, name its "
+                      "certificate with ca_file");
+        break;
+    }
+}
+
+static int fail_tls(const struct exchange *x, CURL *curl, CURLcode code)
+{
+    const char *detail = x->error_text[0] != '\0' ? x->error_text : curl_easy_strerror(code);
+    long verify_result = 0;
+    int r;
+
+    if (code == CURLE_PEER_FAILED_VERIFICATION) {
+        (void)curl_easy_getinfo(curl, CURLINFO_SSL_VERIFYRESULT, &verify_result);
+        r = err_set(x->err, ERR_PROTOCOL, "the server's certificate was refused: %s", detail);
+        hint_certificate(x->err, verify_result);
+    } else if (code == CURLE_SSL_CACERT_BADFILE) {
+        r = err_set(x->err, ERR_CONFIG, "cannot use the certificates of ca_file: %s", detail);
+        err_hint(x->err, "ca_file must name a readable PEM file");
+    } else if (strstr(detail, "wrong version number") != NULL ||
+               strstr(detail, "packet length too long") != NULL ||
+               strstr(detail, "http request") != NULL) {
+        r = err_set(x->err, ERR_PROTOCOL, "the server does not speak TLS on this port: %s", detail);
+        err_hint(x->err, "is the endpoint http:// instead of https://?");
+    } else {
+        r = err_set(x->err, ERR_NET, "TLS failed: %s", detail);
+    }
+    return r;
+}
+
+static int fail_no_answer(const struct exchange *x, CURLcode code)
+{
+    const char *detail = x->error_text[0] != '\0' ? x->error_text : curl_easy_strerror(code);
+    const bool plain = strncmp(x->request->url, "http:", 5) == 0;
+    const bool garbled = code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY;
+    int r = err_set(x->err, garbled ? ERR_PROTOCOL : ERR_NET, "no HTTP answer: %s", detail);
+
+    if (plain && x->response->status == 0)
+        err_hint(x->err, "is the endpoint https:// instead of http://?");
+    return r;
+}
+
+/* The name or address and the port, for messages: what stands between "//" and the next '/'. */
+static void host_of_url(const char *url, char *out, size_t size)
+{
+    const char *host = strstr(url, "//");
+
+    host = host == NULL ? url : host + 2;
+    (void)snprintf(out, size, "%.*s", (int)strcspn(host, "/?"), host);
+}
+
+static int fail_connect(const struct exchange *x, CURL *curl, CURLcode code)
+{
+    char host[300];
+    long os_errno = 0;
+    int r;
+
+    host_of_url(x->request->url, host, sizeof(host));
+    (void)curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_errno);
+    if (code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_COULDNT_RESOLVE_HOST) {
+        r = err_set(x->err, ERR_NET, "cannot resolve the host of '%s': %s", host,
+                    x->error_text[0] != '\0' ? x->error_text : curl_easy_strerror(code));
+        err_hint(x->err, "check the endpoint's name, and this machine's name servers");
+        os_errno = EHOSTUNREACH;
+    } else {
+        r = err_set(x->err, ERR_NET, "cannot connect to '%s': %s", host,
+                    x->error_text[0] != '\0' ? x->error_text : curl_easy_strerror(code));
+        err_hint(x->err, "is the server running, and is this its address and port?");
+    }
+    x->err->os_errno = os_errno != 0 ? (int)os_errno : ECONNREFUSED;
+    return r;
+}
+
+static int fail_timeout(const struct exchange *x, CURL *curl)
+{
+    curl_off_t connected_us = 0;
+    char host[300];
+
+    (void)curl_easy_getinfo(curl, CURLINFO_CONNECT_TIME_T, &connected_us);
+    if (connected_us == 0 && x->response->status == 0) {
+        host_of_url(x->request->url, host, sizeof(host));
+        (void)err_set(x->err, ERR_TIMEOUT, "cannot connect to '%s' within %lld seconds", host,
+                      (long long)(x->request->connect_timeout_ms / 1000));
+        err_hint(x->err, "is the server running, and is nothing between that drops packets?");
+        x->err->os_errno = ETIMEDOUT;
+        return ERR_TIMEOUT;
+    }
+    return err_set(x->err, ERR_TIMEOUT, "%s", x->error_text);
+}
+
+static int fail(struct exchange *x, CURL *curl, CURLcode code)
+{
+    switch ((int)code) { /* not a switch of the enumeration: it has a hundred */
+    case CURLE_OUT_OF_MEMORY:
+        return err_nomem(x->err);
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+        return fail_connect(x, curl, code);
+    case CURLE_OPERATION_TIMEDOUT:
+        return fail_timeout(x, curl);
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+        return fail_tls(x, curl, code);
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_GOT_NOTHING:
+        return fail_no_answer(x, code);
+    case CURLE_URL_MALFORMAT:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+        return err_set(x->err, ERR_CONFIG, "%s",
+                       x->error_text[0] != '\0' ? x->error_text : curl_easy_strerror(code));
+    default: /* the connection broke, in one of many ways */
+        return err_set(x->err, ERR_NET, "the connection broke: %s",
+                       x->error_text[0] != '\0' ? x->error_text : curl_easy_strerror(code));
+    }
+}
+
+static CURL *take_handle(struct curl_transport *self)
+{
+    CURL *curl = NULL;
+
+    (void)pthread_mutex_lock(&self->lock);
+    if (self->idle_count > 0)
+        curl = self->idle[--self->idle_count];
+    (void)pthread_mutex_unlock(&self->lock);
+    return curl != NULL ? curl : curl_easy_init();
+}
+
+static void put_handle(struct curl_transport *self, CURL *curl)
+{
+    curl_easy_reset(curl); /* keeps the connections */
+    (void)pthread_mutex_lock(&self->lock);
+    if (self->idle_count < IDLE_COUNT_MAX) {
+        self->idle[self->idle_count++] = curl;
+        curl = NULL;
+    }
+    (void)pthread_mutex_unlock(&self->lock);
+    curl_easy_cleanup(curl);
+}
+
+static int curl_perform(struct http_transport *transport, const struct http_request *request,
+                        struct http_response *response, struct err *err)
+{
+    struct curl_transport *self = (struct curl_transport *)transport;
+    struct exchange x = { .request = request, .response = response };
+    struct curl_slist *lines = NULL;
+    CURL *curl = take_handle(self);
+    CURLcode code;
+    int r;
+
+    x.err = err != NULL ? err : &x.unread;
+    x.body_left = request->body != NULL ? request->body->size : 0;
+    x.begun_ms = x.moved_ms = clock_mono_ms(clock_system());
+    r = curl == NULL ? err_nomem(err) : header_lines(request, &lines, err);
+    if (r < 0)
+        goto out;
+    set_fixed_options(curl, self->ca_file);
+    set_callbacks(curl, &x);
+    set_method(curl, request);
+    (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, lines);
+    (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_timeout_ms);
+    code = curl_easy_setopt(curl, CURLOPT_URL, request->url);
+    if (code == CURLE_OK)
+        code = curl_easy_perform(curl);
+    if (x.failed < 0)
+        r = x.failed;
+    else if (code != CURLE_OK)
+        r = fail(&x, curl, code);
+out:
+    if (r == 0)
+        put_handle(self, curl);
+    else
+        curl_easy_cleanup(curl);
+    curl_slist_free_all(lines);
+    return r;
+}
+
+static void curl_transport_free(struct http_transport *transport)
+{
+    struct curl_transport *self = (struct curl_transport *)transport;
+
+    while (self->idle_count > 0)
+        curl_easy_cleanup(self->idle[--self->idle_count]);
+    (void)pthread_mutex_destroy(&self->lock);
+    free(self->ca_file);
+    free(self);
+}
+
+static void init_curl(void)
+{
+    const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+
+    assert(code == CURLE_OK);
+    (void)code;
+}
+
+int http_curl_new(const char *ca_file, struct http_transport **ret_transport, struct err *err)
+{
+    static const struct http_transport_ops ops = { curl_perform, curl_transport_free };
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct curl_transport *self;
+
+    (void)pthread_once(&once, init_curl);
+    self = calloc(1, sizeof(*self));
+    if (self == NULL)
+        return err_nomem(err);
+    self->transport.ops = &ops;
+    (void)pthread_mutex_init(&self->lock, NULL);
+    if (ca_file != NULL && ca_file[0] != '\0') {
+        self->ca_file = strdup(ca_file);
+        if (self->ca_file == NULL) {
+            curl_transport_free(&self->transport);
+            return err_nomem(err);
+        }
+    }
+    *ret_transport = (struct http_transport *)self;
+    return 0;
+}

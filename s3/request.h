@@ -1,0 +1,111 @@
+/*
+ * request.h - inside s3/: build, sign and perform one call, with its retries.
+ *
+ * Every attempt is built and signed anew, so that it carries the present time, region and
+ * credentials.  Two things are mended once a call without counting as a failure: a clock that the
+ * server does not accept (its Date is used from then on), and a wrong region that it names.
+ */
+#ifndef S3_REQUEST_H
+#define S3_REQUEST_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "s3/credentials.h"
+#include "s3/endpoint.h"
+#include "s3/http.h"
+#include "s3/retry.h"
+#include "s3/uri.h"
+
+struct cancel;
+struct clock;
+struct err;
+
+struct s3_client {
+    struct clock *clock;
+    const struct cancel *cancel;
+    struct http_transport *transport;
+    bool owns_transport;
+    int64_t connect_timeout_ms, stall_timeout_ms;
+    struct s3_retry_policy policy;
+    struct s3_credentials credentials;
+    char *bucket;
+    enum s3_addressing addressing;
+
+    pthread_mutex_t lock; /* over endpoint, which changes when the region is mended */
+    struct s3_endpoint endpoint;
+
+    atomic_llong clock_offset_ms; /* server's time minus this machine's, once it mattered */
+    atomic_bool has_clock_offset;
+    atomic_bool has_connected; /* an answer has come, ever */
+    atomic_ullong counts[HTTP_DELETE + 1], retry_count, sent_bytes, received_bytes;
+};
+
+struct s3_call {
+    enum http_method method;
+    const char *key; /* NULL: the bucket itself */
+    const struct uri_param *params;
+    size_t param_count;
+    const struct http_headers *headers; /* beyond what every request has; may be NULL */
+    struct io_source *body;             /* rewound before each attempt; NULL: none */
+    const char *payload_hash;           /* hex SHA-256 of body; NULL: of nothing */
+    http_body_fn on_body;               /* for the body of a success; NULL: kept in the answer */
+    void *context;                      /* for on_body */
+    bool is_slow;                       /* the server may take minutes to answer */
+    bool is_cleanup;                    /* goes on after cancel is set, but does not insist */
+};
+
+struct s3_answer {
+    struct http_response response;
+    struct buf body;
+    unsigned attempt_count;
+};
+
+#define S3_ANSWER_INIT                                                                             \
+    {                                                                                              \
+        HTTP_RESPONSE_INIT, BUF_INIT(S3_BODY_LEN_MAX), 0                                           \
+    }
+#define S3_BODY_LEN_MAX (16u << 20)
+
+void s3_answer_dispose(struct s3_answer *answer);
+
+/* The attempts of one call. */
+struct s3_attempts {
+    struct s3_retry retry;
+    bool has_mended_clock, has_mended_region;
+    bool wants_clock, wants_region; /* what the last failure taught */
+    int64_t skew_ms;
+    char region[S3_REGION_LEN_MAX + 1];
+    int64_t retry_after_ms;
+    unsigned count;
+};
+
+void s3_attempts_init(struct s3_attempts *attempts, const struct s3_client *client,
+                      const struct s3_call *call);
+
+/* One attempt: 0 for a 2xx whose kept body is no error document. */
+int s3_attempt(struct s3_client *client, const struct s3_call *call, struct s3_attempts *attempts,
+               struct s3_answer *answer, struct err *err);
+
+/* After a failed attempt: 0 when it is time for another one, having waited and mended what can
+ * be; else the code to give up with. */
+int s3_attempt_again(struct s3_client *client, const struct s3_call *call,
+                     struct s3_attempts *attempts, int code, struct err *err);
+
+/* Attempts until one succeeds or none is left.  answer is S3_ANSWER_INIT; dispose of it. */
+int s3_perform(struct s3_client *client, const struct s3_call *call, struct s3_answer *answer,
+               struct err *err);
+
+/* 0, or ERR_CONFIG: 1 to S3_KEY_LEN_MAX bytes of UTF-8 without control characters. */
+int s3_key_check(const char *key, struct err *err);
+
+#define S3_PAYLOAD_HASH_SIZE 65 /* hex and the NUL */
+/* Read source to its end to hash it; ERR_IO when it is not as long as it says. */
+int s3_payload_hash(struct io_source *source, const struct cancel *cancel,
+                    char ret_hash[S3_PAYLOAD_HASH_SIZE], struct err *err);
+
+#endif
