@@ -1,0 +1,202 @@
+/* Goal: a file is there whole or not at all, and what fails leaves nothing behind. */
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "tests/harness/temp_dir.h"
+#include "tests/harness/test.h"
+
+static int setup(void **state)
+{
+    *state = temp_dir_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    temp_dir_free(*state);
+    return 0;
+}
+
+static void write_atomic_replaces_and_read_gives_it_back(void **state)
+{
+    char *path = path_join(*state, "f");
+    struct buf buf = BUF_INIT(100);
+    struct stat st;
+
+    assert_int_equal(file_write_atomic(path, "old", 3, 0600, NULL), 0);
+    assert_int_equal(file_write_atomic(path, "newer", 5, 0640, NULL), 0);
+    assert_int_equal(file_read(path, &buf, NULL), 0);
+    assert_string_equal(buf.ptr, "newer");
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+    assert_int_equal(temp_dir_count(*state), 1);
+    buf_dispose(&buf);
+    free(path);
+}
+
+/* The kernel refuses to let the file grow past the limit, as it does when a disk is full. */
+static void write_atomic_that_fails_leaves_the_old_file_alone(void **state)
+{
+    char *path = path_join(*state, "f");
+    struct rlimit old, small;
+    struct buf buf = BUF_INIT(100);
+    struct err err = { 0 };
+    char data[4096] = "";
+
+    assert_int_equal(file_write_atomic(path, "old", 3, 0600, NULL), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = old;
+    small.rlim_cur = 100;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_int_equal(file_write_atomic(path, data, sizeof(data), 0600, &err), ERR_IO);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(file_read(path, &buf, NULL), 0);
+    assert_string_equal(buf.ptr, "old");
+    assert_int_equal(temp_dir_count(*state), 1);
+    buf_dispose(&buf);
+    free(path);
+}
+
+static void read_stops_at_the_cap(void **state)
+{
+    char *path = path_join(*state, "f");
+    struct buf exact = BUF_INIT(5), small = BUF_INIT(4);
+
+    assert_int_equal(file_write_atomic(path, "12345", 5, 0600, NULL), 0);
+    assert_int_equal(file_read(path, &exact, NULL), 0);
+    assert_string_equal(exact.ptr, "12345");
+    assert_int_equal(file_read(path, &small, NULL), ERR_LIMIT);
+    buf_dispose(&exact);
+    buf_dispose(&small);
+    free(path);
+}
+
+static void read_names_what_is_missing(void **state)
+{
+    char *path = path_join(*state, "absent");
+    struct buf buf = BUF_INIT(5);
+    struct err err = { 0 };
+
+    assert_int_equal(file_read(path, &buf, &err), ERR_NOT_FOUND);
+    assert_non_null(strstr(err.msg, "absent"));
+    buf_dispose(&buf);
+    free(path);
+}
+
+static void publish_never_replaces(void **state)
+{
+    char *from = path_join(*state, ".tmp"), *to = path_join(*state, "to");
+    struct buf buf = BUF_INIT(100);
+
+    assert_int_equal(file_write_atomic(from, "one", 3, 0600, NULL), 0);
+    assert_int_equal(file_publish(from, to, NULL), 0);
+    assert_int_equal(access(from, F_OK), -1);
+    assert_int_equal(file_write_atomic(from, "two", 3, 0600, NULL), 0);
+    assert_int_equal(file_publish(from, to, NULL), ERR_EXISTS);
+    assert_int_equal(file_read(to, &buf, NULL), 0);
+    assert_string_equal(buf.ptr, "one");
+    buf_dispose(&buf);
+    free(from);
+    free(to);
+}
+
+static void mkdirs_makes_what_is_missing_and_refuses_a_file(void **state)
+{
+    char *path = path_join(*state, "a/b/c"), *file = path_join(*state, "file");
+    char *below = path_join(file, "x");
+    struct stat st;
+
+    assert_int_equal(file_mkdirs(path, 0700, NULL), 0);
+    assert_int_equal(file_mkdirs(path, 0700, NULL), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+    assert_int_equal(file_write_atomic(file, "", 0, 0600, NULL), 0);
+    assert_int_equal(file_mkdirs(file, 0700, NULL), ERR_IO);
+    assert_int_equal(file_mkdirs(below, 0700, NULL), ERR_IO);
+    free(path);
+    free(file);
+    free(below);
+}
+
+static void an_unlinked_file_has_no_name_and_works(void **state)
+{
+    char data[4] = "";
+    struct err err = { 0 };
+    int fd = -1;
+
+    assert_int_equal(file_temp_unlinked(*state, &fd, NULL), 0);
+    assert_int_equal(temp_dir_count(*state), 0);
+    assert_int_equal(file_pwrite_all(fd, "abcd", 4, 10, "temp", NULL), 0);
+    assert_int_equal(file_pread_all(fd, data, 4, 10, "temp", NULL), 0);
+    assert_memory_equal(data, "abcd", 4);
+    assert_int_equal(file_pread_all(fd, data, 4, 12, "temp", &err), ERR_CORRUPT);
+    assert_non_null(strstr(err.msg, "ends at byte 14"));
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(file_temp_unlinked("/nonexistent", &fd, NULL), ERR_NOT_FOUND);
+}
+
+static void a_full_device_is_reported_with_advice(void **state)
+{
+    struct err err = { 0 };
+    const int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(file_write_all(fd, "x", 1, "full", &err), ERR_IO);
+    assert_non_null(strstr(err.hint, "space"));
+    assert_int_equal(close(fd), 0);
+}
+
+static void paths_are_taken_apart_and_joined(void **state)
+{
+    static const struct {
+        const char *path, *parent, *base;
+    } cases[] = { { "a", ".", "a" },         { "/a", "/", "a" },  { "/x/a.db", "/x", "a.db" },
+                  { "x//a", "x", "a" },      { "//a", "/", "a" }, { "./a", ".", "a" },
+                  { "/x/y/z", "/x/y", "z" }, { "x/", "x", "" } };
+    char *text;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        text = path_parent(cases[i].path);
+        assert_string_equal(text, cases[i].parent);
+        assert_string_equal(path_base(cases[i].path), cases[i].base);
+        free(text);
+    }
+    text = path_join("/x/", "y");
+    assert_string_equal(text, "/x/y");
+    free(text);
+    text = path_join("/x", "y");
+    assert_string_equal(text, "/x/y");
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(write_atomic_replaces_and_read_gives_it_back, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(write_atomic_that_fails_leaves_the_old_file_alone, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(read_stops_at_the_cap, setup, teardown),
+        cmocka_unit_test_setup_teardown(read_names_what_is_missing, setup, teardown),
+        cmocka_unit_test_setup_teardown(publish_never_replaces, setup, teardown),
+        cmocka_unit_test_setup_teardown(mkdirs_makes_what_is_missing_and_refuses_a_file, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(an_unlinked_file_has_no_name_and_works, setup, teardown),
+        cmocka_unit_test(a_full_device_is_reported_with_advice),
+        cmocka_unit_test(paths_are_taken_apart_and_joined),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
