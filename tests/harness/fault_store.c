@@ -1,0 +1,198 @@
+#include "tests/harness/fault_store.h"
+
+#include "base/err.h"
+#include "base/io.h"
+#include "store/object_store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct fault_store {
+    struct object_store store; /* first */
+    struct object_store *inner;
+    struct fault_store_options options;
+    struct fault_store_counters *counters;
+};
+
+struct fault_upload {
+    struct object_upload upload; /* first */
+    struct object_upload *inner;
+    struct fault_store *store;
+    bool finished;
+};
+
+static struct fault_store *self(struct object_store *store)
+{
+    return (struct fault_store *)(void *)store;
+}
+
+static int count(struct fault_store *store, struct err *err)
+{
+    unsigned call = atomic_fetch_add(&store->counters->calls, 1) + 1;
+
+    if (call != atomic_load(&store->counters->fail_at))
+        return 0;
+    return err_set(err, store->options.code != 0 ? store->options.code : ERR_SERVER,
+                   "call %u is made to fail", call);
+}
+
+static int fault_put(struct object_store *store, const char *key, struct io_source *body,
+                     enum object_put_mode mode, struct err *err)
+{
+    int r = count(self(store), err);
+
+    atomic_fetch_add(&self(store)->counters->puts, 1);
+    return r < 0 ? r : object_put(self(store)->inner, key, body, mode, err);
+}
+
+static int fault_get(struct object_store *store, const char *key, uint64_t offset, uint64_t len,
+                     struct io_sink *sink, struct object_info *ret_info, struct err *err)
+{
+    int r = count(self(store), err);
+
+    return r < 0 ? r : object_get(self(store)->inner, key, offset, len, sink, ret_info, err);
+}
+
+static int fault_head(struct object_store *store, const char *key, struct object_info *ret_info,
+                      struct err *err)
+{
+    int r = count(self(store), err);
+
+    return r < 0 ? r : object_head(self(store)->inner, key, ret_info, err);
+}
+
+static int fault_list(struct object_store *store, const char *prefix, const char *start_after,
+                      object_list_fn callback, void *context, struct err *err)
+{
+    int r = count(self(store), err);
+
+    return r < 0 ? r : object_list(self(store)->inner, prefix, start_after, callback, context, err);
+}
+
+static int fault_list_prefixes(struct object_store *store, const char *prefix,
+                               object_list_fn callback, void *context, struct err *err)
+{
+    int r = count(self(store), err);
+
+    return r < 0 ? r : object_list_prefixes(self(store)->inner, prefix, callback, context, err);
+}
+
+static int fault_delete(struct object_store *store, const char *const *keys, size_t key_count,
+                        struct err *err)
+{
+    int r = count(self(store), err);
+
+    return r < 0 ? r : object_delete(self(store)->inner, keys, key_count, err);
+}
+
+static int fault_direct_fd(struct object_upload *upload)
+{
+    struct fault_upload *fault = (struct fault_upload *)(void *)upload;
+
+    return fault->store->options.no_direct_fd ? -1 : fault->inner->ops->direct_fd(fault->inner);
+}
+
+static int fault_part(struct object_upload *upload, unsigned part_index, struct io_source *body,
+                      struct err *err)
+{
+    struct fault_upload *fault = (struct fault_upload *)(void *)upload;
+    int r = count(fault->store, err);
+
+    atomic_fetch_add(&fault->store->counters->parts, 1);
+    return r < 0 ? r : fault->inner->ops->part(fault->inner, part_index, body, err);
+}
+
+static int fault_finish(struct object_upload *upload, uint64_t size, struct err *err)
+{
+    struct fault_upload *fault = (struct fault_upload *)(void *)upload;
+    int r = count(fault->store, err);
+
+    if (r == 0)
+        r = fault->inner->ops->finish(fault->inner, size, err);
+    fault->finished = r == 0;
+    return r;
+}
+
+static void fault_abort(struct object_upload *upload)
+{
+    struct fault_upload *fault = (struct fault_upload *)(void *)upload;
+
+    fault->inner->ops->abort(fault->inner);
+}
+
+static void fault_upload_free(struct object_upload *upload)
+{
+    struct fault_upload *fault = (struct fault_upload *)(void *)upload;
+
+    atomic_fetch_sub(&fault->store->counters->uploads_open, 1);
+    if (!fault->finished)
+        atomic_fetch_add(&fault->store->counters->uploads_aborted, 1);
+    object_upload_free(fault->inner);
+    free(fault);
+}
+
+static int fault_upload_new(struct object_store *store, const char *key, uint64_t part_size,
+                            struct object_upload **ret_upload, struct err *err)
+{
+    static const struct object_upload_ops ops = {
+        fault_direct_fd, fault_part, fault_finish, fault_abort, fault_upload_free,
+    };
+    struct fault_upload *fault;
+    int r = count(self(store), err);
+
+    if (r < 0)
+        return r;
+    fault = calloc(1, sizeof(*fault));
+    if (fault == NULL)
+        return err_nomem(err);
+    r = object_upload_new(self(store)->inner, key, part_size, &fault->inner, err);
+    if (r < 0) {
+        free(fault);
+        return r;
+    }
+    fault->upload.ops = &ops;
+    fault->store = self(store);
+    atomic_fetch_add(&fault->store->counters->uploads_open, 1);
+    *ret_upload = &fault->upload;
+    return 0;
+}
+
+static int fault_part_size(struct object_store *store, uint64_t size_max, uint64_t wanted,
+                           uint64_t *ret_part_size, struct err *err)
+{
+    if (wanted == 0)
+        wanted = self(store)->options.part_size;
+    return object_part_size(self(store)->inner, size_max, wanted, ret_part_size, err);
+}
+
+static void fault_free(struct object_store *store)
+{
+    object_store_free(self(store)->inner);
+    free(store->url);
+    free(store);
+}
+
+int fault_store_new(struct object_store *inner, const struct fault_store_options *options,
+                    struct fault_store_counters *counters, struct object_store **ret_store,
+                    struct err *err)
+{
+    static const struct object_store_ops ops = {
+        fault_put,    fault_get,        fault_head,      fault_list, fault_list_prefixes,
+        fault_delete, fault_upload_new, fault_part_size, fault_free,
+    };
+    struct fault_store *fault = calloc(1, sizeof(*fault));
+
+    if (fault == NULL)
+        return err_nomem(err);
+    fault->store.ops = &ops;
+    fault->store.url = strdup(inner->url);
+    if (fault->store.url == NULL) {
+        free(fault);
+        return err_nomem(err);
+    }
+    fault->inner = inner;
+    fault->options = *options;
+    fault->counters = counters;
+    *ret_store = &fault->store;
+    return 0;
+}
