@@ -139,8 +139,8 @@ int s3_list_multipart_uploads(struct s3_client *client, const char *prefix,
     do {
         struct query query = { .count = 0 };
 
+        /* No encoding-type: Ceph 16 then encodes the keys but does not say so. */
         add_param(&query, "uploads", NULL);
-        add_param(&query, "encoding-type", "url");
         add_param(&query, "max-uploads", PAGE_LEN_TEXT);
         add_param(&query, "prefix", prefix);
         if (before.next_key != NULL)
