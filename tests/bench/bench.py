@@ -69,17 +69,21 @@ class RgwStore:
     AWS = "/usr/bin/aws"
     LOGGED = re.compile(r' beast: .* "([A-Z]+) /')
 
-    def __init__(self, env):
-        endpoint, self.bucket, self.log = env["ENDPOINT"], env["BUCKET"], env["LOG"]
-        self.endpoint = endpoint
+    def __init__(self, servers):
+        with open(os.path.join(servers, "rgw.env"), encoding="utf-8") as file:
+            env = dict(line.strip().split("=", 1) for line in file)
+        self.log = os.path.join(servers, "rgw", "client.rgw.log")
+        self.bucket = env["HOLDFAST_TEST_S3_BUCKET"]
+        self.endpoint = endpoint = env["HOLDFAST_TEST_S3_ENDPOINT"]
+        region = env["HOLDFAST_TEST_S3_REGION"]
         self.holdfast = "s3://%s/hf?endpoint=%s" % (self.bucket, endpoint)
         self.restic = "s3:%s/%s/restic" % (endpoint, self.bucket)
         s3_cp = "%s --endpoint-url %s s3 cp --quiet " % (self.AWS, endpoint)
         self.upload = s3_cp + "{file} s3://%s/script/" % self.bucket
         self.download = s3_cp + "s3://%s/script/{name} {file}" % self.bucket
-        self.env = {"AWS_ACCESS_KEY_ID": env["ACCESS_KEY_ID"],
-                    "AWS_SECRET_ACCESS_KEY": env["SECRET_ACCESS_KEY"],
-                    "AWS_DEFAULT_REGION": "us-east-1", "AWS_REGION": "us-east-1"}
+        self.env = {"AWS_ACCESS_KEY_ID": env["HOLDFAST_TEST_S3_ACCESS_KEY_ID"],
+                    "AWS_SECRET_ACCESS_KEY": env["HOLDFAST_TEST_S3_SECRET_ACCESS_KEY"],
+                    "AWS_DEFAULT_REGION": region, "AWS_REGION": region}
 
     def aws(self, *args):
         return subprocess.run([self.AWS, "--endpoint-url", self.endpoint, "s3", *args],
@@ -226,9 +230,8 @@ def main():
     parser.add_argument("--size", type=int, default=1024, help="of the database, MiB (1024)")
     parser.add_argument("--rounds", type=int, default=3, help="of which the median counts (3)")
     parser.add_argument("--scratch", help="where to work (default: a new directory in TMPDIR)")
-    parser.add_argument("--rgw", action="store_true",
-                        help="RGW too; ENDPOINT, BUCKET, ACCESS_KEY_ID, SECRET_ACCESS_KEY and\n"
-                             "LOG, its log file, are in the environment")
+    parser.add_argument("--rgw", metavar="DIR",
+                        help="RGW too, as tests/harness/servers/start DIR rgw left it")
     parser.add_argument("--check", action="store_true",
                         help="fail if holdfast to a directory takes over %.1f x zstd" % LIMIT)
     args = parser.parse_args()
@@ -237,7 +240,7 @@ def main():
         subprocess.run([sys.executable, os.path.join(HERE, "make_database.py"),
                         bench.path("app.db"), str(args.size)], check=True)
         bench.measure(ZSTD, None)
-        stores = [DirStore(bench.path("store"))] + ([RgwStore(os.environ)] if args.rgw else [])
+        stores = [DirStore(bench.path("store"))] + ([RgwStore(args.rgw)] if args.rgw else [])
         for store in stores:
             for tool in tools(store, bench.holdfast):
                 bench.measure(tool, store)
