@@ -15,7 +15,7 @@ BANNED = {
     "strtok": "strcspn", "strtok_r": "strcspn", "atoi": "base/parse.h", "atol": "base/parse.h",
     "atoll": "base/parse.h", "atof": "base/parse.h", "strtol": "base/parse.h",
     "strtoul": "base/parse.h", "strtoll": "base/parse.h", "strtoull": "base/parse.h",
-    "sscanf": "base/parse.h", "scanf": "base/parse.h", "fscanf": "base/parse.h",
+    "scanf": "base/parse.h", "fscanf": "base/parse.h",
     "strerror": "err_set_errno", "localtime": "localtime_r", "gmtime": "gmtime_r",
     "ctime": "strftime", "asctime": "strftime", "system": "posix_spawn", "popen": "posix_spawn",
     "rand": "base/random.h", "srand": "base/random.h", "alloca": "malloc", "mktemp": "mkostemp",
