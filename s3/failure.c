@@ -95,7 +95,7 @@ static void hint_denied(const char *s3_code, const struct s3_failure_context *co
                         struct err *err)
 {
     if (strcmp(s3_code, "SignatureDoesNotMatch") == 0)
-        err_hint(err, "check secret_access_key: it does not belong to this access_key_id");
+        err_hint(err, "check secret_access_key, and access_key_id: they do not belong together");
     else if (strcmp(s3_code, "InvalidAccessKeyId") == 0)
         err_hint(err, "check access_key_id: '%s' does not know it", context->host);
     else if (strcmp(s3_code, "ExpiredToken") == 0 || strcmp(s3_code, "InvalidToken") == 0)

@@ -11,8 +11,9 @@
 #include "s3/client.h"
 #include "s3/request.h"
 
-#define OBJECT_TYPE "application/octet-stream" /* never a type that something on the way decodes   \
-                                                */
+#define OBJECT_TYPE                                                                                \
+    "application/octet-stream" /* never a type that something on the way decodes                   \
+                                */
 
 int s3_put_object(struct s3_client *client, const char *key, struct io_source *body, bool if_absent,
                   struct err *err)

@@ -41,7 +41,7 @@ struct attempt {
     struct http_headers headers;
     char *host, *region;
     bool has_time_fixed;
-    int64_t signed_ms;
+    int64_t offset_ms, signed_ms;
 };
 
 static void attempt_dispose(struct attempt *attempt)
@@ -124,7 +124,8 @@ static int sign(struct attempt *attempt, struct err *err)
     int r;
 
     attempt->has_time_fixed = atomic_load(&client->has_clock_offset);
-    attempt->signed_ms = clock_now_ms(client->clock) + atomic_load(&client->clock_offset_ms);
+    attempt->offset_ms = atomic_load(&client->clock_offset_ms);
+    attempt->signed_ms = clock_now_ms(client->clock) + attempt->offset_ms;
     format_time_basic(attempt->signed_ms, date);
     r = add_headers(attempt, date, err);
     if (r < 0)
@@ -230,7 +231,7 @@ static int judge(struct attempt *attempt, struct s3_attempts *attempts, struct e
     attempts->retry_after_ms = s3_retry_after_ms(
         http_headers_get(&response->headers, "retry-after"), clock_now_ms(attempt->client->clock));
     attempts->wants_clock = lesson.has_skew;
-    attempts->skew_ms = lesson.skew_ms;
+    attempts->clock_offset_ms = attempt->offset_ms + lesson.skew_ms;
     attempts->wants_region =
         lesson.region[0] != '\0' && strcmp(lesson.region, attempt->region) != 0;
     if (attempts->wants_region)
@@ -273,18 +274,20 @@ int s3_attempt(struct s3_client *client, const struct s3_call *call, struct s3_a
     return r;
 }
 
-/* From now on sign with the server's time. */
+/* From now on sign with the server's time.  Several threads may learn it at once. */
 static void mend_clock(struct s3_client *client, struct s3_attempts *attempts)
 {
+    const int64_t offset_ms = attempts->clock_offset_ms;
     char by[FORMAT_TIME_SIZE];
 
     attempts->has_mended_clock = true;
-    (void)atomic_fetch_add(&client->clock_offset_ms, attempts->skew_ms);
-    atomic_store(&client->has_clock_offset, true);
-    format_duration(attempts->skew_ms < 0 ? -attempts->skew_ms : attempts->skew_ms, by);
+    atomic_store(&client->clock_offset_ms, offset_ms);
+    if (atomic_exchange(&client->has_clock_offset, true))
+        return; /* said before */
+    format_duration(offset_ms < 0 ? -offset_ms : offset_ms, by);
     log_warn("this machine's clock is %s %s that of the S3 server: requests are signed with the "
              "server's time; set the clock right",
-             by, attempts->skew_ms > 0 ? "behind" : "ahead of");
+             by, offset_ms > 0 ? "behind" : "ahead of");
 }
 
 static int mend_region(struct s3_client *client, struct s3_attempts *attempts, struct err *err)

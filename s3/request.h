@@ -78,7 +78,7 @@ struct s3_attempts {
     struct s3_retry retry;
     bool has_mended_clock, has_mended_region;
     bool wants_clock, wants_region; /* what the last failure taught */
-    int64_t skew_ms;
+    int64_t clock_offset_ms;
     char region[S3_REGION_LEN_MAX + 1];
     int64_t retry_after_ms;
     unsigned count;
