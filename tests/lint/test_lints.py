@@ -199,8 +199,9 @@ class Lints(unittest.TestCase):
                         "NOLINT(bugprone-x): "):
             with self.subTest(comment=comment):
                 self.finds_in_source("text", "write NOLINT(check)", "/* %s */" % comment)
-        self.write("base/thing.c", SOURCE.replace("as atoi() and", "NOLINT(bugprone-x):"))
-        self.assertEqual(self.run_lint("text", self.dir.name).returncode, 0)
+        for good in ("/* NOLINT(bugprone-x): one thread */", "/* One. */\n    /* NOLINT(a-b) */"):
+            self.write("base/thing.c", SOURCE.replace("    return", "    %s\n    return" % good))
+            self.assertEqual(self.run_lint("text", self.dir.name).returncode, 0, good)
 
     def test_source_without_a_test(self):
         self.finds("mirror", "base/other.c:1: has no tests/unit/base/test_other.c",

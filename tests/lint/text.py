@@ -13,7 +13,7 @@ RULES = [  # the brackets keep a rule from finding itself
 ]
 COLUMNS = 100
 WIDE = r"[^\n]{%d,}" % (COLUMNS + 1)
-BARE_NOLINT = r"\bNOLINT(NEXTLINE|BEGIN)?\b(?!\([\w.,* -]+\): *\w)"
+NOLINT = r"\bNOLINT(NEXTLINE|BEGIN)?\b(\([\w.,* -]+\))?(: *\w)?"
 LINK = r"\]\((?!https?:|#)([^)#\s]+)"
 EXEMPT = ("tests/data/", "tests/fuzz/corpus/")
 
@@ -31,8 +31,10 @@ def check_file(tree, name):
         for line, match in find(tree, name, WIDE):
             yield name, line, "%d columns" % len(match[0])
     if name.endswith((".c", ".h")):
-        for line, _ in find(tree, name, BARE_NOLINT):
-            yield name, line, "write NOLINT(check): and the reason"
+        for line, match in find(tree, name, NOLINT):
+            above = tree.text(name).split("\n")[line - 2] if line > 1 else ""
+            if not match[2] or not (match[3] or above.endswith("*/")):
+                yield name, line, "write NOLINT(check): and the reason, or the reason just above"
     if name.endswith(".md"):
         for line, match in find(tree, name, LINK):
             if not os.path.exists(tree.path(os.path.join(os.path.dirname(name), match[1]))):
