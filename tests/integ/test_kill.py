@@ -6,9 +6,9 @@ target is the old content or the new with integrity_check ok, and the next run s
 
 usage: test_kill.py STORE COUNT [SEED]
 """
+import glob
 import os
 import random
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -53,7 +53,8 @@ class Loop:
         target = self.dir / "check.db"
         self.run("download", "app", backup["id"], "-o", target)
         testlib.check_database(target)
-        os.unlink(target)
+        for name in glob.glob(target + "*"):  # the check may leave a -wal and a -shm
+            os.unlink(name)
 
     def check_listed(self, everything):
         now = self.list()

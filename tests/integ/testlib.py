@@ -28,6 +28,9 @@ ACCOUNTS = 1000
 SUM = ACCOUNTS * 1000  # what all balances of both tables add up to, always
 
 
+STATE = tempfile.TemporaryDirectory(prefix="holdfast-state-")
+
+
 class Store:
     """A place for backups: its URL, and the environment that reaches it."""
 
@@ -67,7 +70,8 @@ class Result:
 def environment(store=None, **extra):
     env = {k: v for k, v in os.environ.items()
            if not k.startswith(("AWS_", "HOLDFAST_")) or k == "HOLDFAST_BIN"}
-    env["AWS_SHARED_CREDENTIALS_FILE"] = "/nonexistent"
+    env["HOME"] = STATE.name  # no credentials file, no configuration of whoever runs the tests
+    env["HOLDFAST_STATE_DIR"] = STATE.name
     if store is not None:
         env.update(store.env)
     env.update(extra)
