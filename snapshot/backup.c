@@ -133,9 +133,10 @@ static int read_database(struct job *job, struct capture *ret_capture, struct er
     return r;
 }
 
-static char *copy_text(const char *text)
+static int copy_text(const char *text, char **ret_copy)
 {
-    return text != NULL ? strdup(text) : NULL;
+    *ret_copy = text != NULL ? strdup(text) : NULL;
+    return text != NULL && *ret_copy == NULL ? ERR_NOMEM : 0;
 }
 
 /* Everything but what the pack will say of itself. */
@@ -152,12 +153,9 @@ static int fill_record(struct job *job, const struct capture *capture, struct er
     record->page_count = facts->page_count;
     record->num_tables = facts->num_tables;
     record->changed_pages = facts->page_count;
-    record->label = copy_text(job->options->label);
-    record->host = strdup(job->host);
-    record->path = strdup(job->path);
     record->pack_ids = calloc(1, sizeof(*record->pack_ids));
-    if (record->host == NULL || record->path == NULL || record->pack_ids == NULL ||
-        (job->options->label != NULL && record->label == NULL))
+    if (record->pack_ids == NULL || copy_text(job->options->label, &record->label) < 0 ||
+        copy_text(job->host, &record->host) < 0 || copy_text(job->path, &record->path) < 0)
         return err_nomem(err);
     (void)snprintf(record->pack_ids[0], sizeof(record->pack_ids[0]), "%s", record->id);
     record->pack_count = 1;
@@ -215,9 +213,10 @@ static int add_backup(void *context, struct manifest *manifest, struct err *err)
     struct job *job = context;
 
     job->other_seed = manifest->page_hash_seed != job->hash_seed;
-    if (job->other_seed)
+    if (job->other_seed) {
         return err_set(err, ERR_EXISTS, "another agent began the history of '%s' meanwhile",
                        job->options->database);
+    }
     return manifest_add_backup(manifest, &job->record, &job->pack, err);
 }
 

@@ -291,18 +291,20 @@ static int verify_pack(struct run *run, const struct source_facts *first, struct
     int r;
 
     r = comparison_init(&comparison, run, first->page_count, err);
-    if (r == 0)
+    if (r == 0) {
         r = source_scan_file(run->options->source, &capture->facts, &visitor, capture->page_one,
                              err);
+    }
     capture->lock_us = source_end(run->options->source);
     if (r < 0)
         goto out;
     log_debug("%" PRIu32 " of %" PRIu32 " groups changed while they were read",
               comparison.changed_count, group_count(&capture->facts));
-    if (comparison.changed_count == 0 && capture->facts.page_count == first->page_count)
+    if (comparison.changed_count == 0 && capture->facts.page_count == first->page_count) {
         r = pack_writer_release(capture->pack, err);
-    else
+    } else {
         r = rebuild_pack(run, &comparison, err);
+    }
 out:
     comparison_dispose(&comparison);
     return r;

@@ -257,10 +257,11 @@ int pack_upload_finish(struct pack_upload *upload, struct err *err)
     uint64_t size = spool_size(upload->options.spool);
     int r = 0;
 
-    if (upload->object == NULL)
+    if (upload->object == NULL) {
         r = put_whole(upload, size, err);
-    else if (!upload->direct)
+    } else if (!upload->direct) {
         r = send_rest(upload, size, err);
+    }
     if (r == 0 && upload->object != NULL)
         r = upload->object->ops->finish(upload->object, size, err);
     if (r < 0)

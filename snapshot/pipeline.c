@@ -96,9 +96,10 @@ static int encode(const struct pipeline *pipeline, struct frame_codec *codec,
     r = cancel_check(pipeline->options.cancel, err);
     if (r < 0 || group->stored_len > 0)
         return r;
-    for (uint32_t i = 0; i < group->page_count; i++)
+    for (uint32_t i = 0; i < group->page_count; i++) {
         group->hashes[i] = page_hash(pipeline->options.hash_seed, group->first_page + i,
                                      group->raw + i * page_size, page_size);
+    }
     group->hashed = true;
     return frame_encode(codec, group->raw, group->page_count * page_size, group->stored,
                         &group->stored_len, err);

@@ -78,10 +78,11 @@ static int file_write(sqlite3_file *file, const void *data, int len, sqlite3_int
 
     if (sink->failed < 0)
         return SQLITE_IOERR_WRITE;
-    if (offset < 0 || len <= 0 || !page_size_is_valid((uint64_t)len) || offset % len != 0)
+    if (offset < 0 || len <= 0 || !page_size_is_valid((uint64_t)len) || offset % len != 0) {
         return sink_fail(sink, err_set(&sink->err, ERR_IO,
                                        "SQLite wrote %d bytes at %lld, which is not a page", len,
                                        (long long)offset));
+    }
     if (offset + len > sink->file_size)
         sink->file_size = offset + len;
     if (offset == 0)
@@ -222,6 +223,7 @@ static int vfs_current_time(sqlite3_vfs *vfs, double *ret_day)
     return sink->system->xCurrentTime(sink->system, ret_day);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type is SQLite's */
 static int vfs_get_last_error(sqlite3_vfs *vfs, int size, char *out)
 {
     (void)vfs;
@@ -291,13 +293,14 @@ int sink_vfs_open(struct sink_vfs *vfs, sqlite3 **ret_db, struct err *err)
     rc = sqlite3_open_v2(FILE_NAME, &db,
                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                          vfs->name);
-    if (rc != SQLITE_OK)
+    if (rc != SQLITE_OK) {
         r = sqlite_db_err(err, db, rc, "open the sink");
-    else
+    } else {
         r = sqlite_db_exec(db,
                            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
                            "PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=10",
                            err);
+    }
     if (r < 0) {
         (void)sqlite3_close(db);
         return r;

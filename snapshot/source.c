@@ -89,10 +89,11 @@ static int read_journal_mode(struct source *source, bool *ret_wal, struct err *e
         rc = sqlite3_step(statement);
     if (rc == SQLITE_ROW)
         mode = (const char *)sqlite3_column_text(statement, 0);
-    if (mode == NULL)
+    if (mode == NULL) {
         r = sqlite_db_err(err, source->db, rc, "read the journal mode");
-    else
+    } else {
         *ret_wal = sqlite3_stricmp(mode, "wal") == 0;
+    }
     (void)sqlite3_finalize(statement);
     return r;
 }
@@ -115,9 +116,10 @@ static int read_facts(struct source *source, struct source_facts *facts, struct 
         return r;
     if (page_count == 0)
         return err_set(err, ERR_REFUSED, "'%s' has no pages yet", source->options.path);
-    if (!page_size_is_valid((uint64_t)page_size) || page_count < 0 || page_count > UINT32_MAX)
+    if (!page_size_is_valid((uint64_t)page_size) || page_count < 0 || page_count > UINT32_MAX) {
         return err_set(err, ERR_CORRUPT, "'%s' says it has %" PRId64 " pages of %" PRId64 " bytes",
                        source->options.path, page_count, page_size);
+    }
     facts->num_tables = (uint32_t)num_tables;
     facts->page_size = (uint32_t)page_size;
     facts->page_count = (uint32_t)page_count;
@@ -203,10 +205,11 @@ static int stream_add(struct page_stream *stream, const void *page, struct err *
         stream->group_first = stream->next_page;
     }
     to = stream->room + stream->group_count * page_size;
-    if (page != NULL)
+    if (page != NULL) {
         memcpy(to, page, page_size);
-    else
+    } else {
         memset(to, 0, page_size);
+    }
     stream->next_page++;
     stream->group_count++;
     if (stream->group_count < frame_slots(stream->facts->page_size))
@@ -233,11 +236,12 @@ static int take_page(void *context, uint32_t page_number, const void *page, size
     if (r < 0)
         return r;
     if (page_number != stream->next_page || page_number > stream->facts->page_count ||
-        page_size != stream->facts->page_size)
+        page_size != stream->facts->page_size) {
         return err_set(err, ERR_IO,
                        "SQLite's backup gave page %" PRIu32 " of %zu bytes where page %" PRIu32
                        " of %" PRIu32 " bytes was due",
                        page_number, page_size, stream->next_page, stream->facts->page_size);
+    }
     return stream_add(stream, page, err);
 }
 
@@ -270,9 +274,10 @@ static int stream_end(struct page_stream *stream, struct err *err)
     r = stream_flush(stream, err);
     if (r < 0)
         return r;
-    if (stream->next_page - 1 != stream->facts->page_count)
+    if (stream->next_page - 1 != stream->facts->page_count) {
         return err_set(err, ERR_IO, "SQLite's backup ended after page %" PRIu32 " of %" PRIu32,
                        stream->next_page - 1, stream->facts->page_count);
+    }
     progress_meter_add(&stream->meter, stream->facts->page_size); /* page 1 */
     return 0;
 }
@@ -305,10 +310,11 @@ int source_scan(struct source *source, const struct source_facts *facts,
     if (r < 0)
         goto out;
     first = sink_vfs_page_one(sink, &first_size);
-    if (first_size == facts->page_size)
+    if (first_size == facts->page_size) {
         memcpy(page_one, first, first_size);
-    else
+    } else {
         r = err_set(err, ERR_IO, "SQLite's backup gave no page 1");
+    }
 out:
     (void)sqlite3_close(to);
     sink_vfs_free(sink);
@@ -360,9 +366,10 @@ int source_scan_file(struct source *source, const struct source_facts *facts,
     int r, rc;
 
     rc = sqlite3_file_control(source->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-    if (rc != SQLITE_OK || file == NULL || file->pMethods == NULL)
+    if (rc != SQLITE_OK || file == NULL || file->pMethods == NULL) {
         return sqlite_db_err(err, source->db, rc, "find the open file of '%s'",
                              source->options.path);
+    }
     r = read_file(file, source, page_one, facts->page_size, 0, err);
     while (r == 0 && stream.next_page <= facts->page_count) {
         r = cancel_check(source->options.cancel, err);

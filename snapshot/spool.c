@@ -132,9 +132,10 @@ static int temp_file(struct spool *spool, struct err *err)
             free(name);
             return r;
         }
-        if (i == 0)
+        if (i == 0) {
             log_warn("the spool directory '%s' cannot be used, trying others: %s", dirs[i],
                      why.msg);
+        }
     }
     return temp_in_memory(spool, err);
 }
@@ -173,8 +174,10 @@ static void forget_memory(struct spool *spool)
 static int borrow_file(struct spool *spool, int fd, struct err *err)
 {
     uint8_t *chunk = malloc(COPY_SIZE);
-    int r = chunk != NULL ? 0 : err_nomem(err);
+    int r = 0;
 
+    if (chunk == NULL)
+        return err_nomem(err);
     for (uint64_t offset = 0; offset < spool->size && r == 0; offset += COPY_SIZE) {
         uint64_t left = spool->size - offset;
         size_t len = left < COPY_SIZE ? (size_t)left : COPY_SIZE;
@@ -226,8 +229,10 @@ int spool_write(struct spool *spool, uint64_t offset, const void *data, size_t l
         r = write_file(spool, offset, data, len, err);
     } else {
         r = memory_grow(spool, (size_t)end, err);
-        if (r == 0)
+        if (r == 0) {
+            assert(spool->memory != NULL);
             memcpy(spool->memory + offset, data, len);
+        }
     }
     if (r < 0)
         return r;
@@ -250,8 +255,10 @@ int spool_read(struct spool *spool, uint64_t offset, void *data, size_t len, str
     assert(offset + len <= spool->size);
     if (spool->fd >= 0)
         return file_pread_all(spool->fd, data, len, offset, spool->name, err);
-    if (len > 0)
+    if (len > 0) {
+        assert(spool->memory != NULL);
         memcpy(data, spool->memory + offset, len);
+    }
     return 0;
 }
 

@@ -49,18 +49,25 @@ static int immutable_uri(const char *path, struct buf *uri, struct err *err)
 {
     buf_add_text(uri, "file:");
     for (const char *p = path; *p != '\0'; p++) {
-        if (*p == '%' || *p == '?' || *p == '#')
+        if (*p == '%' || *p == '?' || *p == '#') {
             buf_addf(uri, "%%%02X", (unsigned)(unsigned char)*p);
-        else
+        } else {
             buf_add_char(uri, *p);
+        }
     }
     buf_add_text(uri, "?immutable=1");
     return buf_check(uri, err);
 }
 
+struct check {
+    const struct cancel *cancel;
+};
+
 static int stop_when_canceled(void *context)
 {
-    return cancel_is_set(context) ? 1 : 0;
+    const struct check *check = context;
+
+    return cancel_is_set(check->cancel) ? 1 : 0;
 }
 
 static int run_check(sqlite3 *db, const char *path, struct err *err)
@@ -79,10 +86,11 @@ static int run_check(sqlite3 *db, const char *path, struct err *err)
         if (line != NULL && lines++ < REPORT_LINES_MAX)
             buf_addf(&report, "%s%s", report.len > 0 ? "; " : "", line);
     }
-    if (rc != SQLITE_DONE)
+    if (rc != SQLITE_DONE) {
         r = sqlite_db_err(err, db, rc, "check '%s'", path);
-    else if (lines != 1 || !str_eq_text(buf_str(&report), "ok"))
+    } else if (lines != 1 || !str_eq_text(buf_str(&report), "ok")) {
         r = err_set(err, ERR_CORRUPT, "'%s' failed integrity_check: %s", path, report.ptr);
+    }
     (void)sqlite3_finalize(statement);
     buf_dispose(&report);
     return r;
@@ -116,7 +124,7 @@ out:
 
 int sqlite_db_integrity_check(const char *path, const struct cancel *cancel, struct err *err)
 {
-    struct cancel *context = (struct cancel *)(uintptr_t)cancel; /* only read, see the handler */
+    struct check check = { cancel };
     sqlite3 *db = NULL;
     int r;
 
@@ -126,7 +134,7 @@ int sqlite_db_integrity_check(const char *path, const struct cancel *cancel, str
     r = sqlite_db_open_own(path, &db, err);
     if (r < 0)
         return r;
-    sqlite3_progress_handler(db, PROGRESS_OPS, stop_when_canceled, context);
+    sqlite3_progress_handler(db, PROGRESS_OPS, stop_when_canceled, &check);
     r = run_check(db, path, err);
     if (r < 0 && cancel_is_set(cancel))
         r = cancel_check(cancel, err);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "snapshot/sqlite_file.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -294,6 +295,7 @@ int sqlite_db_open(const char *path, const struct sqlite_db_options *options, sq
     r = connection_new(path, options, &connection, err);
     if (r < 0)
         return r;
+    assert(connection != NULL);
     for (;;) {
         rc = try_open(connection, options, &db);
         if (rc == SQLITE_OK)
@@ -344,12 +346,13 @@ int sqlite_db_get_int(sqlite3 *db, const char *sql, int64_t *ret, struct err *er
     rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_step(statement);
-    if (rc == SQLITE_ROW)
+    if (rc == SQLITE_ROW) {
         value = sqlite3_column_int64(statement, 0);
-    else if (rc == SQLITE_DONE)
+    } else if (rc == SQLITE_DONE) {
         r = err_set(err, ERR_CORRUPT, "'%s' gave no row", sql);
-    else
+    } else {
         r = sqlite_db_err(err, db, rc, "%s", sql);
+    }
     (void)sqlite3_finalize(statement);
     if (r < 0)
         return r;

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -124,10 +125,11 @@ int sqlite_file_resolve(const char *path, char **ret_path, struct err *err)
         return 0;
     }
     code = err_set_errno(err, "find the database '%s'", path);
-    if (code == ERR_NOT_FOUND)
+    if (code == ERR_NOT_FOUND) {
         err_hint(err, "check the path; a database is never created by backing it up");
-    else if (code == ERR_DENIED)
+    } else if (code == ERR_DENIED) {
         err_hint(err, "run as the application's user, or as root");
+    }
     return code;
 }
 
@@ -141,6 +143,7 @@ int sqlite_file_check(const char *path, bool may_be_empty, const struct cancel *
     r = sqlite_file_resolve(path, &real, err);
     if (r < 0)
         goto out;
+    assert(real != NULL);
     r = check_type(real, &st, err);
     if (r < 0)
         goto out;
@@ -166,10 +169,11 @@ enum wal_state sqlite_file_wal_state(const char *path)
 
     if (asprintf(&wal_path, "%s-wal", path) < 0)
         return WAL_FILLED; /* the answer that changes nothing */
-    if (stat(wal_path, &st) == 0)
+    if (stat(wal_path, &st) == 0) {
         state = st.st_size > 0 ? WAL_FILLED : WAL_EMPTY;
-    else if (errno != ENOENT)
+    } else if (errno != ENOENT) {
         state = WAL_FILLED;
+    }
     free(wal_path);
     return state;
 }

@@ -15,7 +15,6 @@
 #include "tests/harness/stored_object.h"
 #include "tests/harness/test.h"
 
-#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,19 +45,11 @@ static void rig_init(struct rig *rig, const char *journal_mode, unsigned rows, b
     sqlite_fixture_make(&rig->fixture, 4096, journal_mode, rows);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static void rig_dispose(struct rig *rig)
 {
     sqlite_fixture_remove(&rig->fixture);
     object_store_free(rig->store);
-    assert_int_equal(nftw(rig->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    stored_object_remove_all(rig->dir);
 }
 
 static struct backup_options options_of(const struct rig *rig)
@@ -106,10 +97,11 @@ static void assert_pack_is(struct rig *rig, const struct backup_record *record)
     assert_int_equal(object_len, record->stored_bytes);
     image = stored_object_unzstd(object, object_len, &len);
     assert_int_equal(len, record->size);
-    for (uint32_t page = 1; page <= record->page_count; page++)
+    for (uint32_t page = 1; page <= record->page_count; page++) {
         page_hash_xor(&sum,
                       page_hash(manifest.page_hash_seed, page,
                                 image + (size_t)(page - 1) * record->page_size, record->page_size));
+    }
     assert_true(page_hash_eq(sum, record->database_hash));
     manifest_dispose(&manifest);
     free(object);
@@ -177,9 +169,9 @@ static void lists_nothing_when_any_call_of_the_store_fails(void **state)
         bool direct;
     } cases[] = {
         { "wal", 50, false },
-        { "wal", 6000, false },
-        { "wal", 6000, true },
-        { "delete", 12000, false },
+        { "wal", 3000, false },
+        { "wal", 3000, true },
+        { "delete", 5000, false },
     };
 
     (void)state;
@@ -214,7 +206,7 @@ static void *cancel_later(void *argument)
 {
     struct cancel *cancel = argument;
 
-    (void)usleep((useconds_t)(random_u64() % 40000));
+    (void)usleep((useconds_t)(random_u64() % 30000));
     cancel_set(cancel, 15);
     return NULL;
 }
@@ -224,7 +216,7 @@ static void lists_nothing_when_canceled_at_any_moment(void **state)
     unsigned canceled = 0;
 
     (void)state;
-    for (unsigned i = 0; i < 60; i++) {
+    for (unsigned i = 0; i < 30; i++) {
         struct cancel cancel = CANCEL_INIT;
         struct backup_record record;
         struct backup_options options;
@@ -233,7 +225,7 @@ static void lists_nothing_when_canceled_at_any_moment(void **state)
         pthread_t thread;
         int r;
 
-        rig_init(&rig, i % 2 == 0 ? "wal" : "delete", 12000, i % 3 == 0);
+        rig_init(&rig, i % 2 == 0 ? "wal" : "delete", 5000, i % 3 == 0);
         options = options_of(&rig);
         options.cancel = &cancel;
         assert_int_equal(pthread_create(&thread, NULL, cancel_later, &cancel), 0);
@@ -242,10 +234,11 @@ static void lists_nothing_when_canceled_at_any_moment(void **state)
         assert_true(r == 0 || r == ERR_CANCELED);
         assert_int_equal(backup_count(&rig), r == 0 ? 1 : 0);
         assert_int_equal(rig.counters.uploads_open, 0);
-        if (r == 0)
+        if (r == 0) {
             backup_record_dispose(&record);
-        else
+        } else {
             canceled++;
+        }
         rig_dispose(&rig);
     }
     assert_true(canceled > 0);

@@ -13,7 +13,6 @@
 #include "tests/harness/stored_object.h"
 #include "tests/harness/test.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,14 +39,6 @@ static void meddle(void *context, enum progress_phase phase, uint64_t done, uint
     db = sqlite_fixture_open(meddler->fixture);
     sqlite_fixture_exec(db, meddler->sql);
     (void)sqlite3_close(db);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
 }
 
 /* Capture into a pack of its own and unpack it; *ret_again: whether a second pack was made. */
@@ -92,13 +83,14 @@ static uint8_t *capture(const struct sqlite_fixture *fixture, const char *meanwh
     free(object);
 
     assert_int_equal(*ret_len, (uint64_t)result.facts.page_size * result.facts.page_count);
-    for (uint32_t page = 1; page <= result.facts.page_count; page++)
+    for (uint32_t page = 1; page <= result.facts.page_count; page++) {
         page_hash_xor(&sum, page_hash(3, page, image + (size_t)(page - 1) * result.facts.page_size,
                                       result.facts.page_size));
+    }
     assert_true(page_hash_eq(sum, hash)); /* the hashes are those of the moment, too */
     capture_dispose(&result);
     object_store_free(options.pack.store);
-    assert_int_equal(nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    stored_object_remove_all(dir);
     return image;
 }
 

@@ -11,13 +11,12 @@
 #include "tests/harness/stored_object.h"
 #include "tests/harness/test.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define PART_SIZE 1000u
+#define PART_SIZE ((size_t)1000)
 #define CHUNK     37u
 
 struct rig {
@@ -41,20 +40,12 @@ static void rig_init(struct rig *rig, bool direct)
     assert_int_equal(spool_new(NULL, 300, &rig->spool, NULL), 0);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static void rig_dispose(struct rig *rig)
 {
     assert_int_equal(stored_object_leftovers(rig->dir), 0);
     spool_free(rig->spool);
     object_store_free(rig->store);
-    assert_int_equal(nftw(rig->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    stored_object_remove_all(rig->dir);
 }
 
 static uint8_t byte_at(size_t i)

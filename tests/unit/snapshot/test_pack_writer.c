@@ -14,7 +14,6 @@
 #include "tests/harness/stored_object.h"
 #include "tests/harness/test.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,21 +47,13 @@ static void rig_init(struct rig *rig, uint32_t page_size, uint32_t page_count)
     assert_int_equal(frame_codec_new(1, &rig->codec, NULL), 0);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static void rig_dispose(struct rig *rig)
 {
     object_store_free(rig->store);
     hash_spool_free(rig->hashes);
     frame_codec_free(rig->codec);
     free(rig->image);
-    assert_int_equal(nftw(rig->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    stored_object_remove_all(rig->dir);
 }
 
 static const uint8_t *page_at(const struct rig *rig, uint32_t page_number)

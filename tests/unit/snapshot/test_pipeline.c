@@ -51,10 +51,11 @@ static int take(void *context, const struct page_group *group, struct err *err)
     assert_int_equal(frame_decode(output->decoder, group->stored, group->stored_len, raw, len, err),
                      0);
     assert_memory_equal(raw, expected, len);
-    for (uint32_t i = 0; i < group->page_count; i++)
+    for (uint32_t i = 0; i < group->page_count; i++) {
         assert_true(page_hash_eq(group->hashes[i],
                                  page_hash(SEED, group->first_page + i,
                                            expected + (size_t)i * PAGE_SIZE_USED, PAGE_SIZE_USED)));
+    }
     return 0;
 }
 

@@ -46,9 +46,9 @@ static int copy(const struct sqlite_fixture *fixture, struct sink_vfs *sink)
     assert_int_equal(sink_vfs_open(sink, &to, NULL), 0);
     backup = sqlite3_backup_init(to, "main", from, "main");
     assert_non_null(backup);
-    do
+    do {
         rc = sqlite3_backup_step(backup, 16);
-    while (rc == SQLITE_OK);
+    } while (rc == SQLITE_OK);
     (void)sqlite3_backup_finish(backup);
     (void)sqlite3_close(to);
     (void)sqlite3_close(from);

@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BLOCK 1000
+#define BLOCK ((size_t)1000)
 
 static unsigned warnings;
 

@@ -176,7 +176,7 @@ static void says_that_a_database_is_truncated(void **state)
 
     (void)state;
     sqlite_fixture_make(&fixture, 4096, "delete", 500);
-    assert_int_equal(truncate(fixture.path, 3 * 4096), 0);
+    assert_int_equal(truncate(fixture.path, 12288), 0);
     assert_int_equal(open_and_close(&fixture, &err), ERR_CORRUPT);
     assert_non_null(strstr(err.msg, "is damaged: database disk image is malformed"));
     assert_non_null(strstr(err.hint, "integrity_check"));

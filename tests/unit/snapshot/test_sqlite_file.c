@@ -122,10 +122,11 @@ static void knows_file_systems_on_which_locks_do_not_work(void **state)
         bool refuse = false;
         const char *name = sqlite_file_system_check(cases[i].type, &refuse);
 
-        if (cases[i].name == NULL)
+        if (cases[i].name == NULL) {
             assert_null(name);
-        else
+        } else {
             assert_string_equal(name, cases[i].name);
+        }
         assert_int_equal(refuse, cases[i].refuse);
     }
 }
