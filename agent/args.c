@@ -180,12 +180,13 @@ static int parse_all(struct parser *parser, struct err *err)
             flags_over = true;
             continue;
         }
-        if (flags_over || argument[0] != '-' || argument[1] == '\0')
+        if (flags_over || argument[0] != '-' || argument[1] == '\0') {
             r = add_positional(parser, argument, err);
-        else if (argument[1] == '-')
+        } else if (argument[1] == '-') {
             r = parse_long(parser, argument, err);
-        else
+        } else {
             r = parse_short(parser, argument, err);
+        }
         if (r < 0)
             return r;
     }
@@ -212,11 +213,12 @@ static int check_positionals(const struct args *args, struct err *err)
     if (args->positional_count >= command->positional_min &&
         args->positional_count <= command->positional_max)
         return 0;
-    if (args->positional_count > command->positional_max)
+    if (args->positional_count > command->positional_max) {
         (void)err_set(err, ERR_CONFIG, "'%s': '%s' is one argument too many", command->name,
                       args->positionals[command->positional_max]);
-    else
+    } else {
         (void)err_set(err, ERR_CONFIG, "'%s' needs %s", command->name, command->usage);
+    }
     err_hint(err, "'holdfast help %s' explains it, with examples", command->name);
     return ERR_CONFIG;
 }

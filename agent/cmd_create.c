@@ -106,12 +106,13 @@ static int print_plan(struct session *session, const struct object_store *store,
     char size_text[FORMAT_SIZE_SIZE];
     int r;
 
-    if (session->json)
+    if (session->json) {
         return output_json(session->out,
                            json_pack("{sb ss so so sI}", "dry_run", 1, "database", database->name,
                                      "store", text_json(store->url), "path",
                                      text_json(database->path), "size", (json_int_t)size),
                            err);
+    }
     format_size(size, size_text);
     buf_add_text(&text, "would back up '");
     text_escape(&text, database->path);
@@ -160,9 +161,10 @@ int cmd_create(struct session *session, struct err *err)
     if (r < 0)
         return r;
     r = session_open_store(session, &store, err);
-    if (r == 0)
+    if (r == 0) {
         r = args_has(session->args, FLAG_DRY_RUN) ? try_only(session, store, &database, err)
                                                   : back_up(session, store, &database, err);
+    }
     if (r < 0)
         r = err_wrap(err, r, "backup '%s'", database.name);
     object_store_free(store);

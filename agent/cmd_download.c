@@ -35,9 +35,10 @@ struct download {
 
 static int check_stdout(const struct session *session, struct err *err)
 {
-    if (session->json)
+    if (session->json) {
         return err_set(err, ERR_CONFIG,
                        "--json and the database cannot both be on standard output");
+    }
     if (!isatty(STDOUT_FILENO))
         return 0;
     (void)err_set(err, ERR_REFUSED, "a database on a terminal is of no use");
@@ -53,10 +54,11 @@ static int choose_path(struct download *download, struct err *err)
 
     if (output != NULL && strcmp(output, "-") == 0)
         return check_stdout(download->session, err);
-    if (output != NULL)
+    if (output != NULL) {
         buf_add_text(&path, output);
-    else
+    } else {
         buf_addf(&path, "%s.%.8s.sqlite3", download->database.name, download->backup->id);
+    }
     r = buf_check(&path, err);
     if (r == 0) {
         download->path = buf_detach(&path);
@@ -118,9 +120,10 @@ static int fetch(const struct download *download, const struct progress *progres
                    .cancel = session->cancel },
     };
 
-    if (download->path == NULL)
+    if (download->path == NULL) {
         return download_to_fd(download->store, &download->manifest, download->backup, STDOUT_FILENO,
                               &options.fetch, err);
+    }
     return download_to_file(download->store, &download->manifest, download->backup, &options, err);
 }
 

@@ -14,16 +14,18 @@ int cmd_help(struct session *session, struct err *err)
     struct buf text = BUF_INIT(TEXT_LEN_MAX);
     int r = 0;
 
-    if (args->positional_count > 0 && args->command == command_find("help"))
+    if (args->positional_count > 0 && args->command == command_find("help")) {
         r = command_require(args->positionals[0], &about, err);
-    else if (args->command != command_find("help"))
+    } else if (args->command != command_find("help")) {
         about = args->command; /* --help */
+    }
     if (r < 0)
         return r;
-    if (about != NULL)
+    if (about != NULL) {
         help_command(&text, about);
-    else
+    } else {
         help_overview(&text);
+    }
     r = output_text(session->out, &text, err);
     buf_dispose(&text);
     return r;

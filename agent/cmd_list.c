@@ -33,7 +33,8 @@ static int print_json(struct session *session, const struct object_store *store,
 static int print_table(struct session *session, const struct manifest *manifest, struct err *err)
 {
     const size_t count = manifest->backup_count;
-    const struct backup_record **newest_first = calloc(count + 1, sizeof(*newest_first));
+    /* One more, so that none is no special case. */
+    const struct backup_record **newest_first = calloc(count + 1, sizeof(void *));
     struct buf text = BUF_INIT(TABLE_LEN_MAX);
     int r;
 
@@ -62,9 +63,10 @@ int cmd_list(struct session *session, struct err *err)
     r = session_open_store(session, &store, err);
     if (r == 0)
         r = catalog_load(store, database.name, false, &manifest, err);
-    if (r == 0)
+    if (r == 0) {
         r = session->json ? print_json(session, store, &manifest, err)
                           : print_table(session, &manifest, err);
+    }
     if (r < 0)
         r = err_wrap(err, r, "list '%s'", database.name);
     manifest_dispose(&manifest);

@@ -156,19 +156,21 @@ static void add_plan(struct buf *text, const struct restore *restore)
 {
     const struct session *session = restore->session;
 
-    if (restore->method == RESTORE_AUTO)
+    if (restore->method == RESTORE_AUTO) {
         buf_add_text(text, "create '");
-    else if (restore->method == RESTORE_LIVE)
+    } else if (restore->method == RESTORE_LIVE) {
         buf_add_text(text, "overwrite the live database '");
-    else
+    } else {
         buf_add_text(text, "exchange the file '");
+    }
     buf_add_text(text, restore->target);
     buf_add_text(text, restore->method == RESTORE_AUTO ? "' from backup " : "' with backup ");
     backup_describe(text, restore->backup, clock_now_ms(session->clock));
-    if (restore->method != RESTORE_AUTO)
+    if (restore->method != RESTORE_AUTO) {
         buf_add_text(text, args_has(session->args, FLAG_NO_UNDO)
                                ? ", without keeping what is there"
                                : ", keeping what is there for --undo");
+    }
 }
 
 static int print_plan(const struct restore *restore, struct err *err)
@@ -301,12 +303,13 @@ static int print_nothing_done(const struct restore *restore, struct err *err)
     struct buf text = BUF_INIT(TEXT_LEN_MAX);
     int r;
 
-    if (session->json)
+    if (session->json) {
         return output_json(session->out,
                            json_pack("{sb ss so so sn ss}", "dry_run", 0, "database",
                                      restore->database.name, "store", json_null(), "path",
                                      text_json(restore->target), "backup", "method", "none"),
                            err);
+    }
     buf_add_char(&text, '\'');
     text_escape(&text, restore->target);
     buf_add_text(&text, "' exists: nothing to restore\n");

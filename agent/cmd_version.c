@@ -20,12 +20,13 @@ int cmd_version(struct session *session, struct err *err)
     struct buf text = BUF_INIT(TEXT_LEN_MAX);
     int r;
 
-    if (session->json)
+    if (session->json) {
         return output_json(session->out,
                            json_pack("{ss s{ss ss ss ss}}", "version", HOLDFAST_VERSION,
                                      "libraries", "sqlite", sqlite, "curl", curl, "openssl",
                                      openssl, "zstd", zstd),
                            err);
+    }
     buf_addf(&text, "holdfast %s\nsqlite %s, curl %s, openssl %s, zstd %s\n", HOLDFAST_VERSION,
              sqlite, curl, openssl, zstd);
     r = output_text(session->out, &text, err);

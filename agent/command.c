@@ -29,9 +29,9 @@ static const struct command commands[COMMAND_COUNT] = {
         .summary = "back up a database that is in use",
         .usage = "DB [--label TEXT]",
         .description =
-            "Takes a consistent snapshot of the database, uploads it and adds it to the list.\n"
-            "The database is only read. In WAL mode nobody waits; with a rollback journal,\n"
-            "commits wait for a moment. A failure leaves the list as it was.\n"
+            "Takes a consistent snapshot of the database, uploads it and adds it to the\n"
+            "list. The database is only read. In WAL mode nobody waits; with a rollback\n"
+            "journal, commits wait for a moment. A failure leaves the list as it was.\n"
             "\n"
             "DB is the path of a SQLite file, or a name from the configuration.\n",
         .examples = "# a first backup, without any configuration\n"
@@ -55,13 +55,12 @@ static const struct command commands[COMMAND_COUNT] = {
         .name = "list",
         .summary = "show the backups of a database",
         .usage = "DB",
-        .description =
-            "One row a backup, newest first: when it was taken, its id, the number of tables, the\n"
-            "size of the database, the bytes stored for it, and its state. Everything listed can\n"
-            "be restored.\n"
-            "\n"
-            "DB is a name from the configuration, the path of a SQLite file, or the database's\n"
-            "name in the store.\n",
+        .description = "One row a backup, newest first: when it was taken, its id, the number of\n"
+                       "tables, the size of the database, the bytes stored for it, and its state.\n"
+                       "Everything listed can be restored.\n"
+                       "\n"
+                       "DB is a name from the configuration, the path of a SQLite file, or the\n"
+                       "database's name in the store.\n",
         .examples = "holdfast list app\n"
                     "\n"
                     "# the ids of all backups, for a script\n"
@@ -77,11 +76,11 @@ static const struct command commands[COMMAND_COUNT] = {
         .summary = "fetch a backup as an ordinary SQLite file",
         .usage = "DB BACKUP [-o FILE]",
         .description =
-            "Writes the database as it was to a new file: every page is verified, then SQLite's\n"
-            "integrity_check is run, and only then does the file get its name.\n"
+            "Writes the database as it was to a new file: every page is verified, then\n"
+            "SQLite's integrity_check is run, and only then does the file get its name.\n"
             "\n"
-            "BACKUP is an id, the first four or more characters of one, or 'latest': the newest\n"
-            "that was not made by a restore.\n",
+            "BACKUP is an id, the first four or more characters of one, or 'latest': the\n"
+            "newest that was not made by a restore.\n",
         .examples = "# to app.1b4e28ba.sqlite3 in this directory\n"
                     "holdfast download app 1b4e28ba\n"
                     "\n"
@@ -102,14 +101,16 @@ static const struct command commands[COMMAND_COUNT] = {
         .summary = "put a backup back, into the running database",
         .usage = "DB BACKUP | DB --at TIME | DB --undo",
         .description =
-            "Fetches the backup beside the database and verifies all of it; then takes a backup\n"
-            "of the present state; then writes the old content into the live database in one\n"
-            "transaction. Programs that have it open see the restored content at once and need\n"
-            "no restart. Killed at any moment, it leaves the old content or the new.\n"
+            "Fetches the backup beside the database and verifies all of it; then takes a\n"
+            "backup of the present state; then writes the old content into the live\n"
+            "database in one transaction. Programs that have it open see the restored\n"
+            "content at once and need no restart. Killed at any moment, it leaves the old\n"
+            "content or the new.\n"
             "\n"
-            "BACKUP is an id, the first four or more characters of one, or 'latest': the newest\n"
-            "that was not made by a restore. A database that does not exist is created.\n"
-            "Before an existing one is overwritten a question is asked, unless --yes.\n",
+            "BACKUP is an id, the first four or more characters of one, or 'latest': the\n"
+            "newest that was not made by a restore. A database that does not exist is\n"
+            "created. Before an existing one is overwritten a question is asked, unless\n"
+            "--yes.\n",
         .examples = "# see what it would do, then do it\n"
                     "holdfast restore app 1b4e28ba --dry-run\n"
                     "holdfast restore app 1b4e28ba\n"

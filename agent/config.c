@@ -1,5 +1,6 @@
 #include "agent/config.h"
 
+#include "agent/env.h"
 #include "agent/text.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -114,9 +115,10 @@ static int begin_section(struct parser *parser, const char *name)
     int r;
 
     parser->database = NULL;
-    if (strlen(name) > SECTION_LEN_MAX)
+    if (strlen(name) > SECTION_LEN_MAX) {
         return err_set(parser->err, ERR_CONFIG, "a section's name has at most %d characters",
                        SECTION_LEN_MAX);
+    }
     if (strncmp(name, DATABASE_PREFIX, strlen(DATABASE_PREFIX)) == 0)
         return begin_database(parser, name + strlen(DATABASE_PREFIX));
     nearest_init(&nearest, name);
@@ -357,13 +359,12 @@ static void warn_if_readable(const struct config *config)
 
 int config_load(const char *path, struct config *ret_config, struct err *err)
 {
-    const char *from_env = getenv("HOLDFAST_CONFIG");
     struct buf text = BUF_INIT(CONFIG_LEN_MAX);
     bool optional = false;
     int r;
 
-    if (path == NULL && from_env != NULL && *from_env != '\0')
-        path = from_env;
+    if (path == NULL)
+        path = env_get("HOLDFAST_CONFIG");
     if (path == NULL) {
         path = CONFIG_DEFAULT_PATH;
         optional = true;

@@ -1,5 +1,6 @@
 #include "agent/console.h"
 
+#include "agent/env.h"
 #include "agent/output.h"
 #include "agent/text.h"
 #include "base/buf.h"
@@ -20,11 +21,10 @@
 
 void console_init(struct console *console, int fd, bool json)
 {
-    const char *no_color = getenv("NO_COLOR");
-    const char *term = getenv("TERM");
+    const char *term = env_get("TERM");
 
     *console = (struct console){ .fd = fd, .json = json };
-    console->live = !json && isatty(fd) && (no_color == NULL || *no_color == '\0') &&
+    console->live = !json && isatty(fd) && env_get("NO_COLOR") == NULL &&
                     (term == NULL || strcmp(term, "dumb") != 0);
     (void)pthread_mutex_init(&console->mutex, NULL);
 }
@@ -67,10 +67,11 @@ static void put_line(struct console *console, struct buf *line)
 static void add_labelled(struct console *console, struct buf *line, const char *color,
                          const char *label)
 {
-    if (console->live)
+    if (console->live) {
         buf_addf(line, "%s%s%s ", color, label, COLOR_OFF);
-    else
+    } else {
         buf_addf(line, "%s ", label);
+    }
 }
 
 static void add_json(struct buf *line, json_t *object)
@@ -89,12 +90,13 @@ static void add_log_line(struct console *console, struct buf *line, enum log_lev
                          const char *text)
 {
     buf_add_text(line, "holdfast: ");
-    if (level == LOG_LEVEL_ERROR)
+    if (level == LOG_LEVEL_ERROR) {
         add_labelled(console, line, COLOR_RED, "error:");
-    else if (level == LOG_LEVEL_WARN)
+    } else if (level == LOG_LEVEL_WARN) {
         add_labelled(console, line, COLOR_YELLOW, "warning:");
-    else
+    } else {
         buf_addf(line, "%s: ", log_level_name(level));
+    }
     text_escape(line, text);
     buf_add_char(line, '\n');
 }
@@ -104,11 +106,12 @@ void console_log(void *context, enum log_level level, const char *line)
     struct console *console = context;
     struct buf out = BUF_INIT(LINE_LEN_MAX);
 
-    if (console->json)
+    if (console->json) {
         add_json(&out, json_pack("{s{ss so}}", "log", "level", log_level_name(level), "message",
                                  text_json(line)));
-    else
+    } else {
         add_log_line(console, &out, level, line);
+    }
     put_line(console, &out);
     buf_dispose(&out);
 }
@@ -145,13 +148,17 @@ void console_error(struct console *console, const struct err *err)
 
 void console_status(struct console *console, const char *text)
 {
+    struct buf line = BUF_INIT(LINE_LEN_MAX);
+
     if (!console->live)
         return;
+    buf_add_text(&line, ERASE_LINE);
+    buf_add_text(&line, text);
     (void)pthread_mutex_lock(&console->mutex);
-    put_text(console, ERASE_LINE);
-    put_text(console, text);
+    put(console, line.ptr, line.len); /* in one piece, or it flickers */
     console->status_shown = true;
     (void)pthread_mutex_unlock(&console->mutex);
+    buf_dispose(&line);
 }
 
 void console_status_clear(struct console *console)

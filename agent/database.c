@@ -82,22 +82,24 @@ static int unknown(const struct config *config, const char *argument, enum datab
                                        : "there is no configuration");
     if (nearest.best != NULL)
         err_hint(err, "did you mean '%s'?", nearest.best);
-    if (need == DATABASE_NEED_TARGET)
+    if (need == DATABASE_NEED_TARGET) {
         err_hint(err, "give the path of the file to restore, or --output FILE for a new one");
-    else
+    } else {
         err_hint(err, "give the path of a SQLite file, or add a section [database:NAME]");
+    }
     return ERR_NOT_FOUND;
 }
 
 static int find_name(const struct config_database *configured, const char *argument,
                      const char *name, bool path_given, char **ret_name, struct err *err)
 {
-    if (name != NULL)
+    if (name != NULL) {
         *ret_name = strdup(name);
-    else if (configured != NULL)
+    } else if (configured != NULL) {
         *ret_name = strdup(configured->name);
-    else
+    } else {
         *ret_name = path_given ? name_of_path(argument) : strdup(argument);
+    }
     if (*ret_name == NULL)
         return err_nomem(err);
     return database_name_check(*ret_name, err);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define LEFT_WIDTH  26
-#define RIGHT_WIDTH 72
+#define RIGHT_WIDTH 54
 #define TERM_SIZE   96
 
 /* "  --term      text", the text broken into lines beside its term. */
@@ -78,10 +78,11 @@ static void add_option(struct buf *out, enum option_id id)
 
 static void add_options(struct buf *out)
 {
-    buf_add_text(out, "\nSettings: a flag, or a variable (--state-dir is HOLDFAST_STATE_DIR), or a "
-                      "key of the\nconfiguration (state_dir); the first of these that is given "
-                      "counts. Any of them may name\na file that holds the value: "
-                      "--access-key-id-file, HOLDFAST_SECRET_ACCESS_KEY_FILE.\n");
+    buf_add_text(out,
+                 "\nSettings: a flag, or a variable (--state-dir is HOLDFAST_STATE_DIR), or a\n"
+                 "key of the configuration (state_dir); the first that is given counts. Any of\n"
+                 "them may name a file that holds the value: --access-key-id-file FILE,\n"
+                 "HOLDFAST_SECRET_ACCESS_KEY_FILE.\n");
     for (size_t id = 0; id < OPTION_COUNT; id++)
         add_option(out, (enum option_id)id);
 }
@@ -101,7 +102,8 @@ static void add_indented(struct buf *out, const char *lines)
 
 void help_command(struct buf *out, const struct command *command)
 {
-    buf_addf(out, "holdfast %s %s\n  %s\n", command->name, command->usage, command->summary);
+    buf_addf(out, "holdfast %s%s%s\n  %s\n", command->name, command->usage[0] != '\0' ? " " : "",
+             command->usage, command->summary);
     if (command->description[0] != '\0')
         buf_addf(out, "\n%s", command->description);
     buf_add_text(out, "\nExamples:\n");
@@ -109,10 +111,11 @@ void help_command(struct buf *out, const struct command *command)
     buf_add_text(out, "\nFlags:\n");
     for (size_t i = 0; i < COMMAND_FLAGS_MAX && command->flags[i].help != NULL; i++)
         add_flag(out, command->flags[i].id, command->flags[i].help);
-    if (command->has_options)
+    if (command->has_options) {
         add_flag(out, FLAG_CONFIG,
                  "the configuration (default: $HOLDFAST_CONFIG, or " CONFIG_DEFAULT_PATH
                  " if it is there)");
+    }
     add_flag(out, FLAG_JSON, "print JSON, and errors as JSON on standard error");
     add_flag(out, FLAG_HELP, "show this");
     if (command->has_options)
@@ -121,19 +124,17 @@ void help_command(struct buf *out, const struct command *command)
 
 void help_overview(struct buf *out)
 {
-    buf_add_text(out,
-                 "Holdfast backs up live SQLite databases, to S3 or to a directory, and puts any "
-                 "backup\nback into the running database.\n\nCommands:\n");
+    buf_add_text(out, "Holdfast backs up live SQLite databases, to S3 or to a directory, and puts\n"
+                      "any backup back into the running database.\n\nCommands:\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         add_entry(out, command_at(i)->name, command_at(i)->summary);
-    buf_add_text(
-        out,
-        "\nBegin without any configuration:\n"
-        "  holdfast create /data/app.db --store file:///backups\n"
-        "  holdfast list /data/app.db --store file:///backups\n"
-        "  holdfast restore /data/app.db latest --store file:///backups\n"
-        "\n'holdfast help COMMAND' explains a command, with examples and all flags.\n"
-        "\nExit status: 0 done, 1 failed, 2 usage or configuration, 10 not found, 11 locked,\n"
-        "12 access denied, 13 verification failed, 14 refused by a guard, 128 and the signal's\n"
-        "number when interrupted.\n");
+    buf_add_text(out,
+                 "\nBegin without any configuration:\n"
+                 "  holdfast create /data/app.db --store file:///backups\n"
+                 "  holdfast list /data/app.db --store file:///backups\n"
+                 "  holdfast restore /data/app.db latest --store file:///backups\n"
+                 "\n'holdfast help COMMAND' explains a command, with examples and all flags.\n"
+                 "\nExit status: 0 done, 1 failed, 2 usage or configuration, 10 not found,\n"
+                 "11 locked, 12 access denied, 13 verification failed, 14 refused by a guard,\n"
+                 "128 and the signal's number when interrupted.\n");
 }

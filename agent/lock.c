@@ -1,5 +1,6 @@
 #include "agent/lock.h"
 
+#include "agent/env.h"
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -22,8 +23,8 @@
 
 char *state_dir_default(void)
 {
-    const char *xdg = getenv("XDG_STATE_HOME");
-    const char *home = getenv("HOME");
+    const char *xdg = env_get("XDG_STATE_HOME");
+    const char *home = env_get("HOME");
 
     if (geteuid() == 0)
         return strdup(ROOT_STATE);
@@ -46,10 +47,11 @@ static int open_lock_file(const struct lock_options *options, int *ret_fd, struc
     if (r < 0)
         goto out;
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
+    if (fd < 0) {
         r = err_set_errno(err, "open '%s'", path);
-    else
+    } else {
         *ret_fd = fd;
+    }
 out:
     free(path);
     free(dir);
@@ -63,10 +65,11 @@ static int busy(int fd, const struct lock_options *options, struct err *err)
 
     holder[len > 0 ? len : 0] = '\0';
     holder[strspn(holder, "0123456789")] = '\0';
-    if (*holder != '\0')
+    if (*holder != '\0') {
         (void)err_set(err, ERR_BUSY, "process %s is at work on '%s'", holder, options->database);
-    else
+    } else {
         (void)err_set(err, ERR_BUSY, "another holdfast is at work on '%s'", options->database);
+    }
     err_hint(err, "wait for it to end, or wait longer: --busy-timeout 10m");
     return ERR_BUSY;
 }
@@ -107,10 +110,11 @@ int lock_acquire(const struct lock_options *options, struct lock *ret_lock, stru
     int r;
 
     err_clear(&reason);
-    if (options->state_dir == NULL)
+    if (options->state_dir == NULL) {
         r = err_set(&reason, ERR_CONFIG, "there is no home directory");
-    else
+    } else {
         r = open_lock_file(options, &fd, &reason);
+    }
     if (r < 0) {
         log_warn("no state directory (%s): going on, but two runs at a time on '%s' are not kept "
                  "apart and may both do the same work",

@@ -1,6 +1,6 @@
 #include "agent/options.h"
 
-#include "agent/text.h"
+#include "agent/env.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -49,9 +49,9 @@ static const struct option_spec specs[OPTION_COUNT] = {
                             .argument = "HOW",
                             .type = OPTION_CHOICE,
                             .per_database = true,
-                            .choices = "auto path virtual-host",
+                            .choices = "auto path virtual",
                             .default_text = "auto",
-                            .help = "the bucket's place in a URL: auto, path or virtual-host" },
+                            .help = "the bucket's place in a URL: auto, path or virtual" },
     [OPTION_ACCESS_KEY_ID] = { .section = "store",
                                .key = "access_key_id",
                                .argument = "ID",
@@ -83,7 +83,6 @@ static const struct option_spec specs[OPTION_COUNT] = {
                          .argument = "FILE",
                          .type = OPTION_PATH,
                          .per_database = true,
-                         .aws_names = { "AWS_CA_BUNDLE" },
                          .default_text = "the system's",
                          .help = "certificates (PEM) of the authorities to trust" },
     [OPTION_ATTEMPTS] = { .section = "store",
@@ -166,8 +165,11 @@ void option_flag_name(enum option_id id, char out[OPTION_NAME_SIZE])
     const char *name = spec->flag != NULL ? spec->flag : spec->key;
     size_t len = 0;
 
-    for (; name[len] != '\0' && len + 1 < OPTION_NAME_SIZE; len++)
-        out[len] = name[len] == '_' ? '-' : name[len];
+    for (; name[len] != '\0' && len + 1 < OPTION_NAME_SIZE; len++) {
+        out[len] = name[len];
+        if (name[len] == '_')
+            out[len] = '-';
+    }
     out[len] = '\0';
 }
 
@@ -178,8 +180,11 @@ void option_env_name(enum option_id id, char out[OPTION_NAME_SIZE])
 
     option_flag_name(id, flag);
     memcpy(out, ENV_PREFIX, len);
-    for (const char *at = flag; *at != '\0' && len + 1 < OPTION_NAME_SIZE; at++)
-        out[len++] = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
+    for (const char *at = flag; *at != '\0' && len + 1 < OPTION_NAME_SIZE; at++, len++) {
+        out[len] = (char)toupper((unsigned char)*at);
+        if (*at == '-')
+            out[len] = '_';
+    }
     out[len] = '\0';
 }
 
@@ -386,9 +391,9 @@ int option_set_put(struct option_set *set, struct option_name name, const char *
 static int load_env(struct option_set *set, struct option_name name, const char *variable,
                     struct err *err)
 {
-    const char *text = getenv(variable);
+    const char *text = env_get(variable);
 
-    if (text == NULL || *text == '\0')
+    if (text == NULL)
         return 0;
     return option_set_put(set, name, text, variable, err);
 }

@@ -137,9 +137,10 @@ void backup_table_format(struct buf *out, const struct backup_record *const *bac
     struct table table = { .now_ms = now_ms, .id_len = UUID_TEXT_SIZE - 1 };
     char cell[CELL_SIZE];
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         table.has_labels = table.has_labels || backups[i]->label != NULL ||
                            backups[i]->trigger == TRIGGER_PRE_RESTORE;
+    }
     if (measure(&table, backups, count) > width) {
         table.id_len = SHORT_ID_LEN;
         (void)measure(&table, backups, count);

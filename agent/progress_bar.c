@@ -89,13 +89,14 @@ static void format_amount(const struct progress_view *view, char out[FACTS_SIZE]
 
     format_size(view->done, done);
     format_size(view->total, total);
-    if (view->total > 0)
+    if (view->total > 0) {
         (void)snprintf(out, FACTS_SIZE, "%3.0f%%  %s of %s",
                        100.0 * (double)view->done / (double)view->total, done, total);
-    else if (view->done > 0)
+    } else if (view->done > 0) {
         (void)snprintf(out, FACTS_SIZE, "%s", done);
-    else
+    } else {
         format_duration(view->elapsed_ms / 1000 * 1000, out);
+    }
 }
 
 /* "  310.0 MiB/s  4 s left"; empty while there is no rate. */
@@ -126,7 +127,7 @@ static void add_bar(struct buf *line, const struct progress_view *view, size_t w
 
     buf_add_char(line, '[');
     for (size_t i = 0; i < width; i++)
-        buf_add_char(line, i < filled ? '=' : i == filled ? '>' : ' ');
+        buf_add_text(line, i < filled ? "=" : i == filled ? ">" : " ");
     buf_add_text(line, "]  ");
 }
 
@@ -145,17 +146,19 @@ void progress_line_format(const struct progress_view *view, size_t width,
     text_escape(&line, view->what);
     buf_addf(&line, ": %-9s  ", phase_text(view->phase));
     used = text_width(line.ptr) + strlen(amount) + strlen(speed) + sizeof("[]  ");
-    if (capped.total > 0 && used + BAR_WIDTH_MIN <= width)
+    if (capped.total > 0 && used + BAR_WIDTH_MIN <= width) {
         add_bar(&line, &capped,
                 width - used < BAR_WIDTH_MAX ? width - used : (size_t)BAR_WIDTH_MAX);
+    }
     buf_add_text(&line, amount);
     if (text_width(line.ptr) + strlen(speed) < width)
         buf_add_text(&line, speed);
     /* The last column stays free: some terminals wrap there. */
-    if (buf_check(&line, NULL) < 0 || text_width(line.ptr) >= width)
+    if (buf_check(&line, NULL) < 0 || text_width(line.ptr) >= width) {
         (void)snprintf(out, PROGRESS_LINE_SIZE, "%.*s", (int)(width > 0 ? width - 1 : 0), amount);
-    else
+    } else {
         (void)snprintf(out, PROGRESS_LINE_SIZE, "%s", line.ptr);
+    }
     buf_dispose(&line);
 }
 

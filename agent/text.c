@@ -57,14 +57,15 @@ static bool must_escape(uint32_t code)
 
 static void escape_code(struct buf *out, uint32_t code)
 {
-    if (code == '\n')
+    if (code == '\n') {
         buf_add_text(out, "\\n");
-    else if (code == '\t')
+    } else if (code == '\t') {
         buf_add_text(out, "\\t");
-    else if (code < 0x80)
+    } else if (code < 0x80) {
         buf_addf(out, "\\x%02x", code);
-    else
+    } else {
         buf_addf(out, "\\u%04x", code);
+    }
 }
 
 void text_escape(struct buf *out, const char *text)
@@ -75,12 +76,13 @@ void text_escape(struct buf *out, const char *text)
         uint32_t code = 0;
         size_t len = utf8_decode(at, &code);
 
-        if (len == 0)
+        if (len == 0) {
             buf_addf(out, "\\x%02x", *at);
-        else if (must_escape(code))
+        } else if (must_escape(code)) {
             escape_code(out, code);
-        else
+        } else {
             buf_add(out, at, len);
+        }
         at += len == 0 ? 1 : len;
     }
 }
@@ -105,10 +107,11 @@ void text_shell_quote(struct buf *out, const char *text)
     }
     buf_add_char(out, '\'');
     for (; *text != '\0'; text++) {
-        if (*text == '\'')
+        if (*text == '\'') {
             buf_add_text(out, "'\\''");
-        else
+        } else {
             buf_add_char(out, *text);
+        }
     }
     buf_add_char(out, '\'');
 }
