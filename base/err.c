@@ -37,7 +37,8 @@ void err_clear(struct err *err)
         memset(err, 0, sizeof(*err));
 }
 
-static void err_vset(struct err *err, int code, const char *format, va_list args)
+static void __attribute__((format(printf, 3, 0)))
+err_vset(struct err *err, int code, const char *format, va_list args)
 {
     if (err == NULL)
         return;

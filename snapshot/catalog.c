@@ -78,7 +78,7 @@ static int load_generation(struct object_store *store, const char *database, uin
 int catalog_load(struct object_store *store, const char *database, bool new_if_absent,
                  struct manifest *ret_manifest, struct err *err)
 {
-    uint64_t generation;
+    uint64_t generation = 0;
     int r;
 
     r = database_name_check(database, err);
@@ -203,7 +203,7 @@ int catalog_commit(struct object_store *store, struct manifest *manifest, catalo
 {
     struct clock *clock = options->clock != NULL ? options->clock : clock_system();
     const unsigned attempts = options->attempts_max > 0 ? options->attempts_max : ATTEMPTS_DEFAULT;
-    struct manifest next;
+    struct manifest next = MANIFEST_INIT;
     bool won = false;
     int r;
 

@@ -248,7 +248,7 @@ static int take_page(void *context, uint32_t page_number, const void *page, size
 static int copy_all(struct source *source, sqlite3 *to, struct err *err)
 {
     sqlite3_backup *backup = sqlite3_backup_init(to, "main", source->db, "main");
-    int r = 0, rc;
+    int r = 0, rc = SQLITE_OK;
 
     if (backup == NULL)
         return sqlite_db_err(err, to, sqlite3_extended_errcode(to), "begin to copy");
