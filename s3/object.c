@@ -135,7 +135,7 @@ static int read_extent(const struct get *get, const struct http_response *respon
 static int check_answer(struct get *get, const struct http_response *response, struct err *err)
 {
     char etag[S3_ETAG_SIZE];
-    uint64_t begin, end, size;
+    uint64_t begin = 0, end = 0, size = 0;
     int r;
 
     r = read_extent(get, response, &begin, &end, &size, err);

@@ -9,6 +9,7 @@
 #include "snapshot/progress.h"
 #include "store/object_store.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -111,6 +112,7 @@ static void make_room(struct ordered *ordered, uint64_t len)
             if (window->bytes.len > 0 && (oldest == NULL || window->used < oldest->used))
                 oldest = window;
         }
+        assert(oldest != NULL); /* windows_size counts what they hold */
         window_close(ordered, oldest);
     }
 }
