@@ -8,8 +8,9 @@ target_compile_options(holdfast_compiler INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes
     -Wmissing-prototypes -Wold-style-definition -Wredundant-decls -Wnested-externs -Wcast-qual
     -Wcast-align -Wwrite-strings -Wpointer-arith -Wundef -Wvla -Walloca -Wformat=2 -Wswitch-enum
-    -Wimplicit-fallthrough -Wnull-dereference -Wdouble-promotion -Wfloat-equal -Wunused-macros
+    -Wimplicit-fallthrough -Wdouble-promotion -Wfloat-equal -Wunused-macros
     -fno-common
+    $<$<NOT:$<BOOL:$<TARGET_PROPERTY:HOLDFAST_NULL_CHECKED_ELSEWHERE>>>:-Wnull-dereference>
     # Asserts and sanitizers name files from the root, not from where it was built.
     -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
