@@ -52,7 +52,10 @@ static int fill(struct object_store *store, const struct manifest *manifest,
     if (r < 0 || options->skip_check)
         return r;
     progress_update(options->fetch.progress, PROGRESS_CHECK, 0, 0);
-    return sqlite_db_integrity_check(stage->path, options->fetch.cancel, err);
+    r = sqlite_db_integrity_check(stage->path, options->fetch.cancel, err);
+    if (r == ERR_CORRUPT)
+        err_hint(err, "the database was damaged when it was backed up: try an older backup");
+    return r < 0 ? err_wrap(err, r, "backup %.8s", backup->id) : 0;
 }
 
 int download_to_file(struct object_store *store, const struct manifest *manifest,

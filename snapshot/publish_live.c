@@ -261,10 +261,16 @@ static int verify(const struct publish *publish, sqlite3 *to, int64_t version, s
     int r;
 
     r = read_back(publish, &same, err);
-    if (r < 0 || same) {
-        buf_dispose(&users);
-        return r < 0 ? err_wrap(err, r, "restored, but cannot read it back") : 0;
+    if (r == ERR_BUSY || r == ERR_CANCELED) { /* it is restored: too late to fail for that */
+        log_warn("'%s' was restored, but could not be read back: %s", publish->target->path,
+                 err != NULL ? err->msg : "it is busy");
+        err_clear(err);
+        return 0;
     }
+    if (r < 0)
+        return err_wrap(err, r, "restored, but cannot read it back");
+    if (same)
+        return 0;
     r = sqlite_db_get_int(to, "PRAGMA data_version", &version_now, err);
     if (r == 0 &&
         (version_now != version || target_users(publish->target->path, &users, NULL) != 0))

@@ -108,6 +108,8 @@ static int stage_backup(struct job *job, struct err *err)
         return r;
     progress_update(options->progress, PROGRESS_CHECK, 0, 0);
     r = sqlite_db_integrity_check(job->stage.path, options->cancel, err);
+    if (r == ERR_CORRUPT)
+        err_hint(err, "the database was damaged when it was backed up: try an older backup");
     return r < 0 ? err_wrap(err, r, "backup %.8s", job->backup->id) : 0;
 }
 

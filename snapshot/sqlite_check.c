@@ -70,7 +70,7 @@ static int stop_when_canceled(void *context)
     return cancel_is_set(check->cancel) ? 1 : 0;
 }
 
-static int run_check(sqlite3 *db, const char *path, struct err *err)
+static int run_check(sqlite3 *db, struct err *err)
 {
     struct buf report = BUF_INIT(REPORT_LEN_MAX);
     sqlite3_stmt *statement = NULL;
@@ -87,9 +87,9 @@ static int run_check(sqlite3 *db, const char *path, struct err *err)
             buf_addf(&report, "%s%s", report.len > 0 ? "; " : "", line);
     }
     if (rc != SQLITE_DONE) {
-        r = sqlite_db_err(err, db, rc, "check '%s'", path);
+        r = sqlite_db_err(err, db, rc, "integrity_check");
     } else if (lines != 1 || !str_eq_text(buf_str(&report), "ok")) {
-        r = err_set(err, ERR_CORRUPT, "'%s' failed integrity_check: %s", path, report.ptr);
+        r = err_set(err, ERR_CORRUPT, "failed integrity_check: %s", report.ptr);
     }
     (void)sqlite3_finalize(statement);
     buf_dispose(&report);
@@ -135,7 +135,7 @@ int sqlite_db_integrity_check(const char *path, const struct cancel *cancel, str
     if (r < 0)
         return r;
     sqlite3_progress_handler(db, PROGRESS_OPS, stop_when_canceled, &check);
-    r = run_check(db, path, err);
+    r = run_check(db, err);
     if (r < 0 && cancel_is_set(cancel))
         r = cancel_check(cancel, err);
     (void)sqlite3_close(db);

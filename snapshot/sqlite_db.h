@@ -45,7 +45,8 @@ int sqlite_db_get_int(sqlite3 *db, const char *sql, int64_t *ret, struct err *er
 /* Run statements, rows ignored. */
 int sqlite_db_exec(sqlite3 *db, const char *sql, struct err *err);
 
-/* PRAGMA integrity_check, all of it; ERR_CORRUPT with the first lines it reports.  The file is read
+/* PRAGMA integrity_check, all of it; ERR_CORRUPT with the first lines it reports, and without the
+ * path, which says nothing to those who did not choose it: wrap it.  The file is read
  * sequentially first, so that a cold one takes seconds and not minutes; only for files of our own
  * (staged, downloaded): it opens them. */
 int sqlite_db_integrity_check(const char *path, const struct cancel *cancel, struct err *err);
