@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/parse.h"
 #include "snapshot/frame.h"
+#include "snapshot/page_hash.h"
 #include "snapshot/wire.h"
 
 /* Payload: kind, page count, packs, runs; docs/format.md "Page map". */
@@ -266,8 +267,8 @@ static int decode_run(struct wire_reader *reader, struct run_state *state, uint3
     run.pack = (uint32_t)wire_read_varint(reader, UINT32_MAX);
     run.frame_offset = unzigzag(state->next_offset, wire_read_varint(reader, UINT64_MAX));
     run.frame_len = (uint32_t)wire_read_varint(reader, FRAME_STORED_SIZE_MAX);
-    run.frame_slot = (uint32_t)wire_read_varint(reader, FRAME_RAW_SIZE_MAX);
-    run.frame_slot_count = (uint32_t)wire_read_varint(reader, FRAME_RAW_SIZE_MAX);
+    run.frame_slot = (uint32_t)wire_read_varint(reader, FRAME_RAW_SIZE_MAX / PAGE_SIZE_MIN);
+    run.frame_slot_count = (uint32_t)wire_read_varint(reader, FRAME_RAW_SIZE_MAX / PAGE_SIZE_MIN);
     slot_base = unzigzag(state->next_slot, wire_read_varint(reader, UINT64_MAX));
     if (reader->failed)
         return corrupt(err, "a run is cut off or out of range");

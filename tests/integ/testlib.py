@@ -150,8 +150,9 @@ def make_database(path, page_size=4096, journal="wal", size=0, seed=1):
 
 
 def check_database(path):
-    """Whole, and no transfer seen by half."""
-    db = sqlite3.connect("file:%s?mode=ro" % path, uri=True, timeout=30)
+    """Whole, and no transfer seen by half.  Opened as an application would: for writing, so that
+    a journal that a kill left behind is played back."""
+    db = sqlite3.connect("file:%s?mode=rw" % path, uri=True, timeout=30)
     try:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         total = db.execute("SELECT (SELECT sum(balance) FROM checking) + "
