@@ -38,20 +38,6 @@ static void walk(const char *dir)
     (void)nftw(dir, visit, 16, FTW_PHYS); /* NOLINT(concurrency-mt-unsafe): one thread */
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-void stored_object_remove_all(const char *dir)
-{
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
-    assert_int_equal(nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-}
-
 unsigned stored_object_count(const char *dir)
 {
     walk(dir);

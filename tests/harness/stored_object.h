@@ -13,8 +13,6 @@ unsigned stored_object_count(const char *dir);
 unsigned stored_object_leftovers(const char *dir);
 /* The only object below dir, malloc'd. */
 uint8_t *stored_object_read(const char *dir, size_t *ret_len);
-/* Remove dir and everything in it. */
-void stored_object_remove_all(const char *dir);
 /* What "zstd -d" makes of data, malloc'd. */
 uint8_t *stored_object_unzstd(const void *data, size_t len, size_t *ret_len);
 

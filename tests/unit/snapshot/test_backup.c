@@ -13,18 +13,21 @@
 #include "tests/harness/fault_store.h"
 #include "tests/harness/sqlite_fixture.h"
 #include "tests/harness/stored_object.h"
+#include "tests/harness/temp_dir.h"
 #include "tests/harness/test.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define PART_SIZE (64u << 10)
 
 struct rig {
-    char dir[64];
+    char *dir;
     char packs[96];
     struct sqlite_fixture fixture;
     struct fault_store_counters counters;
@@ -37,8 +40,7 @@ static void rig_init(struct rig *rig, const char *journal_mode, unsigned rows, b
     struct object_store *inner = NULL;
 
     memset(rig, 0, sizeof(*rig));
-    (void)snprintf(rig->dir, sizeof(rig->dir), "/tmp/holdfast-test-XXXXXX");
-    assert_non_null(mkdtemp(rig->dir));
+    rig->dir = temp_dir_new();
     (void)snprintf(rig->packs, sizeof(rig->packs), "%s/app/packs", rig->dir);
     assert_int_equal(dir_store_new(rig->dir, &inner, NULL), 0);
     assert_int_equal(fault_store_new(inner, &options, &rig->counters, &rig->store, NULL), 0);
@@ -49,7 +51,7 @@ static void rig_dispose(struct rig *rig)
 {
     sqlite_fixture_remove(&rig->fixture);
     object_store_free(rig->store);
-    stored_object_remove_all(rig->dir);
+    temp_dir_free(rig->dir);
 }
 
 static struct backup_options options_of(const struct rig *rig)
@@ -244,6 +246,43 @@ static void lists_nothing_when_canceled_at_any_moment(void **state)
     assert_true(canceled > 0);
 }
 
+/* Files that may not grow past a limit stand for full disks: under the spools, the object, the
+ * manifest, and what SQLite makes. */
+static void lists_nothing_when_a_disk_is_full(void **state)
+{
+    struct rlimit before, limit;
+    unsigned failures = 0;
+    int r;
+
+    (void)state;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        limit = before;
+        limit.rlim_cur = 0;
+        do {
+            struct rig rig;
+            struct err err = { 0 };
+
+            rig_init(&rig, "wal", 6000, i == 1);
+            assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+            r = create(&rig, &err);
+            assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+            if (r < 0) {
+                assert_int_equal(r, ERR_IO);
+                assert_true(err.msg[0] != '\0');
+                failures++;
+            }
+            assert_int_equal(rig.counters.uploads_open, 0);
+            assert_int_equal(stored_object_leftovers(rig.dir), 0);
+            assert_int_equal(backup_count(&rig), r == 0 ? 1 : 0);
+            rig_dispose(&rig);
+            limit.rlim_cur += 20000;
+        } while (r < 0);
+    }
+    assert_true(failures > 10);
+}
+
 struct origin {
     const char *host, *path;
 };
@@ -394,6 +433,7 @@ int main(void)
         cmocka_unit_test(costs_two_puts_when_the_pack_fits_one_part),
         cmocka_unit_test(lists_nothing_when_any_call_of_the_store_fails),
         cmocka_unit_test(lists_nothing_when_canceled_at_any_moment),
+        cmocka_unit_test(lists_nothing_when_a_disk_is_full),
         cmocka_unit_test(refuses_the_history_of_another_source),
         cmocka_unit_test(begins_again_when_another_agent_begins_the_history_first),
         cmocka_unit_test(asks_the_store_nothing_when_there_is_no_database),

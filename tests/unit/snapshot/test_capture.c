@@ -11,6 +11,7 @@
 #include "store/object_store.h"
 #include "tests/harness/sqlite_fixture.h"
 #include "tests/harness/stored_object.h"
+#include "tests/harness/temp_dir.h"
 #include "tests/harness/test.h"
 
 #include <stdio.h>
@@ -60,13 +61,12 @@ static uint8_t *capture(const struct sqlite_fixture *fixture, const char *meanwh
     };
     struct capture result = CAPTURE_INIT;
     struct pack_writer_index index = { .hash_seed = 3 };
-    char dir[] = "/tmp/holdfast-test-XXXXXX";
+    char *dir = temp_dir_new();
     struct page_hash hash, sum = { 0, 0 };
     struct pack_record record;
     uint8_t *object, *image;
     size_t len;
 
-    assert_non_null(mkdtemp(dir));
     assert_int_equal(dir_store_new(dir, &options.pack.store, NULL), 0);
     assert_int_equal(source_open(&source_options, &options.source, NULL), 0);
     assert_int_equal(capture_run(&options, &result, NULL), 0);
@@ -90,7 +90,7 @@ static uint8_t *capture(const struct sqlite_fixture *fixture, const char *meanwh
     assert_true(page_hash_eq(sum, hash)); /* the hashes are those of the moment, too */
     capture_dispose(&result);
     object_store_free(options.pack.store);
-    stored_object_remove_all(dir);
+    temp_dir_free(dir);
     return image;
 }
 

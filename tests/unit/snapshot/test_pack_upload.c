@@ -9,6 +9,7 @@
 #include "store/object_store.h"
 #include "tests/harness/fault_store.h"
 #include "tests/harness/stored_object.h"
+#include "tests/harness/temp_dir.h"
 #include "tests/harness/test.h"
 
 #include <stdio.h>
@@ -20,7 +21,7 @@
 #define CHUNK     37u
 
 struct rig {
-    char dir[64];
+    char *dir;
     struct fault_store_counters counters;
     struct object_store *store;
     struct spool *spool;
@@ -33,8 +34,7 @@ static void rig_init(struct rig *rig, bool direct)
     struct object_store *inner = NULL;
 
     memset(rig, 0, sizeof(*rig));
-    (void)snprintf(rig->dir, sizeof(rig->dir), "/tmp/holdfast-test-XXXXXX");
-    assert_non_null(mkdtemp(rig->dir));
+    rig->dir = temp_dir_new();
     assert_int_equal(dir_store_new(rig->dir, &inner, NULL), 0);
     assert_int_equal(fault_store_new(inner, &options, &rig->counters, &rig->store, NULL), 0);
     assert_int_equal(spool_new(NULL, 300, &rig->spool, NULL), 0);
@@ -45,7 +45,7 @@ static void rig_dispose(struct rig *rig)
     assert_int_equal(stored_object_leftovers(rig->dir), 0);
     spool_free(rig->spool);
     object_store_free(rig->store);
-    stored_object_remove_all(rig->dir);
+    temp_dir_free(rig->dir);
 }
 
 static uint8_t byte_at(size_t i)

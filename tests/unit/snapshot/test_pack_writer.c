@@ -12,6 +12,7 @@
 #include "store/object_store.h"
 #include "tests/harness/sqlite_fixture.h"
 #include "tests/harness/stored_object.h"
+#include "tests/harness/temp_dir.h"
 #include "tests/harness/test.h"
 
 #include <stdio.h>
@@ -22,7 +23,7 @@
 #define SEED UINT64_C(7)
 
 struct rig {
-    char dir[64];
+    char *dir;
     uint32_t page_size, page_count;
     struct object_store *store;
     struct hash_spool *hashes;
@@ -34,8 +35,7 @@ static void rig_init(struct rig *rig, uint32_t page_size, uint32_t page_count)
 {
     size_t size = (size_t)page_size * page_count;
 
-    (void)snprintf(rig->dir, sizeof(rig->dir), "/tmp/holdfast-test-XXXXXX");
-    assert_non_null(mkdtemp(rig->dir));
+    rig->dir = temp_dir_new();
     rig->page_size = page_size;
     rig->page_count = page_count;
     rig->image = malloc(size);
@@ -53,7 +53,7 @@ static void rig_dispose(struct rig *rig)
     hash_spool_free(rig->hashes);
     frame_codec_free(rig->codec);
     free(rig->image);
-    stored_object_remove_all(rig->dir);
+    temp_dir_free(rig->dir);
 }
 
 static const uint8_t *page_at(const struct rig *rig, uint32_t page_number)

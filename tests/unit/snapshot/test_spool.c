@@ -138,7 +138,7 @@ static void moves_into_a_borrowed_file_and_leaves_it_open(void **state)
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         char path[] = "/tmp/holdfast-test-XXXXXX";
-        int fd = mkstemp(path);
+        int fd = mkostemp(path, O_CLOEXEC);
         struct spool *spool = NULL;
         uint8_t expected[BLOCK], found[BLOCK];
         struct stat st;
