@@ -115,6 +115,11 @@ int database_resolve(const struct config *config, const char *argument, const ch
 
     if (*argument == '\0')
         return err_set(err, ERR_CONFIG, "the database's name is empty");
+    if (str_ends_with(str_from(argument), STR_LIT("/"))) {
+        (void)err_set(err, ERR_REFUSED, "'%s' is a directory", argument);
+        err_hint(err, "give the path of the SQLite file in it");
+        return ERR_REFUSED;
+    }
     if (path_given)
         configured = find_by_path(config, argument);
     if (configured == NULL && !path_given && need != DATABASE_NEED_NAME)

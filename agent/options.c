@@ -110,7 +110,7 @@ static const struct option_spec specs[OPTION_COUNT] = {
                            .help = "for what the network cannot take yet" },
     [OPTION_LOG_LEVEL] = { .section = "agent",
                            .key = "log_level",
-                           .flag = "log-level",
+                           .flag = "log",
                            .argument = "LEVEL",
                            .type = OPTION_CHOICE,
                            .choices = "error warn info debug trace",

@@ -102,6 +102,7 @@ static void refuses_to_guess(void **state)
         { "zzz", NULL, DATABASE_NEED_FILE, ERR_NOT_FOUND, "no database 'zzz'", "[database:NAME]" },
         { "zzz", NULL, DATABASE_NEED_TARGET, ERR_NOT_FOUND, "no database 'zzz'", "--output" },
         { "", NULL, DATABASE_NEED_NAME, ERR_CONFIG, "the database's name is empty", "" },
+        { "/data/", NULL, DATABASE_NEED_FILE, ERR_REFUSED, "'/data/' is a directory", "file" },
         { "/a/my app.db", NULL, DATABASE_NEED_FILE, ERR_CONFIG, "'my app' cannot", "--name" },
         { "/a/.db", NULL, DATABASE_NEED_FILE, ERR_CONFIG, "'.db' cannot", "--name" },
         { "app", "../x", DATABASE_NEED_FILE, ERR_CONFIG, "'../x' cannot", "" },

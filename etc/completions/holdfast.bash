@@ -1,0 +1,65 @@
+# bash completion of holdfast; install as share/bash-completion/completions/holdfast
+# shellcheck shell=bash
+
+_holdfast_config() { # the configuration file that the words typed so far choose
+    local i config=${HOLDFAST_CONFIG:-/etc/holdfast/holdfast.ini}
+    for ((i = 1; i < ${#COMP_WORDS[@]} - 1; i++)); do
+        case ${COMP_WORDS[i]} in
+        -c | --config) config=${COMP_WORDS[i + 1]} ;;
+        esac
+    done
+    printf '%s' "$config"
+}
+
+_holdfast_databases() { sed -n 's/^[[:blank:]]*\[database:\([^]]*\)\].*/\1/p' "$(_holdfast_config)" 2>/dev/null; }
+
+_holdfast() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    local commands='create list download restore version help' command='' i
+    local settings='--store --endpoint --region --addressing --access-key-id
+        --secret-access-key-file --session-token-file --profile --ca-file --attempts --state-dir
+        --spool-dir --log --threads --compression --part-size --busy-timeout'
+    local common='--config --json --help' own=''
+
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        [[ " $commands " == *" ${COMP_WORDS[i]} "* ]] && command=${COMP_WORDS[i]} && break
+    done
+    case $prev in
+    -o | --output | -c | --config | --ca-file | --secret-access-key-file | --session-token-file)
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    --state-dir | --spool-dir)
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        return
+        ;;
+    --log)
+        mapfile -t COMPREPLY < <(compgen -W 'error warn info debug trace' -- "$cur")
+        return
+        ;;
+    --addressing)
+        mapfile -t COMPREPLY < <(compgen -W 'auto path virtual' -- "$cur")
+        return
+        ;;
+    --store | --endpoint | --region | --access-key-id | --profile | --attempts | --threads | \
+        --compression | --part-size | --busy-timeout | --label | --name | --at)
+        return
+        ;;
+    esac
+    case $command in
+    create) own='--label --name --adopt --dry-run' ;;
+    list) own='--name' ;;
+    download) own='--output --force --name --dry-run' ;;
+    restore) own='--at --undo --output --swap --no-undo --if-missing --name --adopt --yes --dry-run' ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$own $common $settings" -- "$cur")
+    elif [[ -z $command || $command == help ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur")
+    else
+        mapfile -t COMPREPLY < <(compgen -W "$(_holdfast_databases) latest" -- "$cur"; compgen -f -- "$cur")
+    fi
+}
+
+complete -o filenames -F _holdfast holdfast
