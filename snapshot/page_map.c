@@ -16,6 +16,7 @@
 #define MAP_WHOLE      0u
 #define MAP_DIFFERENCE 1u
 #define UUID_BYTES     16u
+#define MAP_PACKS_MAX  16384u /* ids are compared one by one; hourly backups for two years */
 
 void page_map_dispose(struct page_map *map)
 {
@@ -49,6 +50,7 @@ int page_map_add_pack(struct page_map *map, const char *id, uint32_t *ret_pack, 
 static bool continues(const struct page_run *last, const struct page_run *run)
 {
     return last->pack == run->pack && last->frame_offset == run->frame_offset &&
+           last->frame_len == run->frame_len && last->frame_slot_count == run->frame_slot_count &&
            last->slot + last->page_count == run->slot &&
            last->frame_slot + last->page_count == run->frame_slot;
 }
@@ -227,6 +229,9 @@ int page_map_encode(const struct page_map *map, const struct page_map *base, str
 {
     struct run_state state = { 1, 0, 0 };
 
+    if (map->pack_count > MAP_PACKS_MAX)
+        return err_set(err, ERR_LIMIT, "a page map of %zu packs, more than %u", map->pack_count,
+                       MAP_PACKS_MAX);
     encode_header(map, base == NULL ? MAP_WHOLE : MAP_DIFFERENCE, out);
     if (base != NULL) {
         encode_difference(map, base, out);
@@ -279,7 +284,8 @@ static int decode_run(struct wire_reader *reader, struct run_state *state, uint3
     if (run.frame_len == 0 || run.frame_offset > INT64_MAX - FRAME_STORED_SIZE_MAX ||
         slot_base > INT64_MAX)
         return corrupt(err, "a run in a frame that cannot be");
-    if (run.frame_slot + run.page_count > run.frame_slot_count)
+    if (run.frame_slot > run.frame_slot_count ||
+        run.page_count > run.frame_slot_count - run.frame_slot)
         return corrupt(err, "a run past the end of its frame");
     run.first_page = (uint32_t)first;
     run.slot = slot_base + run.frame_slot;
@@ -319,7 +325,7 @@ static int decode_header(struct wire_reader *reader, const struct page_map *base
 {
     const uint64_t kind = wire_read_varint(reader, MAP_DIFFERENCE);
     const uint32_t page_count = (uint32_t)wire_read_varint(reader, UINT32_MAX - 1);
-    const uint64_t pack_count = wire_read_varint(reader, UINT32_MAX);
+    const uint64_t pack_count = wire_read_varint(reader, MAP_PACKS_MAX);
 
     if (reader->failed || page_count == 0)
         return corrupt(err, "no header");

@@ -5,11 +5,10 @@ Nothing of the program is used, only Python's standard library and the `zstd` pr
 format's description leaves out shows here.  Every checksum and hash that the format has is
 verified; --no-hash leaves out those of pages, which take Python a second for some 10 MB.
 
-    reader.py STORE [--database NAME] [--from-packs] [--no-hash] [BACKUP] -o FILE
-    reader.py STORE [--database NAME] [--from-packs] --list
+    reader.py [--from-packs] [--no-hash] STORE DATABASE BACKUP OUTPUT
 
-BACKUP is "latest" (the default), an id, or the beginning of one.  --from-packs reads no manifest:
-everything it says is found in the packs' own indexes.
+BACKUP is "latest", an id, or the beginning of one.  --from-packs reads no manifest: everything it
+says is found in the packs' own indexes.
 """
 import argparse
 import json
@@ -306,14 +305,9 @@ class Database:
     """One database's objects in a directory store."""
 
     def __init__(self, store, name, from_packs=False):
-        names = [entry for entry in sorted(os.listdir(store))
-                 if name in (None, entry) and os.path.isdir(os.path.join(store, entry, "packs"))]
-        if len(names) != 1:
-            sys.exit("reader: %s: %s" % (store, "no database" if not names else
-                                         "--database one of " + ", ".join(names)))
-        self.dir = os.path.join(store, names[0])
+        self.dir = os.path.join(store, name)
         self.manifest = self.manifest_of_packs() if from_packs else self.newest_manifest()
-        need(self.manifest["database"] == names[0], "a manifest of another database")
+        need(self.manifest["database"] == name, "a manifest of another database")
         self.records = {record["id"]: record for record in self.manifest["packs"]}
         self.packs = {}
 
@@ -356,8 +350,7 @@ class Database:
             found = backups[-1:]
         else:
             found = [backup for backup in backups if backup["id"].startswith(text)]
-        if len(found) != 1:
-            sys.exit("reader: %d backups are called '%s'" % (len(found), text))
+        need(len(found) == 1, "%d backups are called '%s'", len(found), text)
         return found[0]
 
     def map(self, backup):
@@ -393,7 +386,7 @@ class Database:
                          slots[slot][0], page)
                     if hashes:
                         need(xxh3_128(data, (seed + page) & M64) == slots[slot][1],
-                             "page %d of pack %s is damaged", page, id_)
+                             "the hash of page %d in pack %s is wrong", page, id_)
                     total ^= int.from_bytes(slots[slot][1], "little")
                     out.seek((page - 1) * page_size)
                     out.write(data)
@@ -435,22 +428,13 @@ class Database:
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("store")
-    parser.add_argument("backup", nargs="?", default="latest")
-    parser.add_argument("-o", "--output")
-    parser.add_argument("--database")
     parser.add_argument("--from-packs", action="store_true")
     parser.add_argument("--no-hash", action="store_true")
-    parser.add_argument("--list", action="store_true")
+    for name in ("store", "database", "backup", "output"):
+        parser.add_argument(name)
     args = parser.parse_args()
-    if not args.list and args.output is None:
-        parser.error("-o FILE or --list")
     try:
         database = Database(args.store, args.database, args.from_packs)
-        if args.list:
-            for backup in database.manifest["backups"]:
-                print(backup["created_at"], backup["id"], backup["size"], backup["stored_bytes"])
-            return
         backup = database.find(args.backup)
         with open(args.output, "xb") as out:
             database.restore(backup, out, hashes=not args.no_hash)

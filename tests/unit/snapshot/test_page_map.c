@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/random.h"
 #include "snapshot/frame.h"
+#include "snapshot/wire.h"
 #include "tests/harness/test.h"
 
 static uint32_t below(uint32_t limit)
@@ -185,6 +186,76 @@ static void damaged_maps_are_refused_or_still_cover_every_page(void **state)
     buf_dispose(&payload);
 }
 
+/* The payload of a whole map of one pack, whose runs are the numbers as stored, to 0, 0. */
+static void make_payload(uint64_t page_count, const uint64_t (*runs)[8], struct buf *out)
+{
+    static const uint8_t id[16] = { 1 };
+
+    wire_add_varint(out, 0);
+    wire_add_varint(out, page_count);
+    wire_add_varint(out, 1);
+    buf_add(out, id, sizeof(id));
+    for (; (*runs)[1] != 0; runs++) {
+        for (size_t i = 0; i < 8; i++)
+            wire_add_varint(out, (*runs)[i]);
+    }
+    assert_int_equal(buf_check(out, NULL), 0);
+}
+
+static void runs_that_no_writer_writes_are_refused(void **state)
+{
+    static const struct {
+        const char *name;
+        uint64_t page_count, runs[3][8]; /* gap, pages, pack, offset, length, slot, slots, base */
+        int r;
+    } cases[] = {
+        { "a good one", 2, { { 0, 2, 0, 0, 10, 0, 2, 0 } }, 0 },
+        { "a gap", 2, { { 1, 1, 0, 0, 10, 0, 1, 0 } }, ERR_CORRUPT },
+        { "a page too many", 2, { { 0, 3, 0, 0, 10, 0, 3, 0 } }, ERR_CORRUPT },
+        { "another pack", 2, { { 0, 2, 1, 0, 10, 0, 2, 0 } }, ERR_CORRUPT },
+        { "an empty frame", 2, { { 0, 2, 0, 0, 0, 0, 2, 0 } }, ERR_CORRUPT },
+        { "past its frame", 2, { { 0, 2, 0, 0, 10, 1, 2, 0 } }, ERR_CORRUPT },
+        { "behind its frame", 2, { { 0, 2, 0, 0, 10, 3, 2, 0 } }, ERR_CORRUPT },
+        { "a frame before the pack", 2, { { 0, 2, 0, 1, 10, 0, 2, 0 } }, ERR_CORRUPT },
+        { "a slot before the first", 2, { { 0, 2, 0, 0, 10, 0, 2, 1 } }, ERR_CORRUPT },
+        { "slots past 32 bits",
+          UINT32_MAX - 1,
+          { { 0, UINT32_MAX - 1, 0, 0, 10, 512, 512, 0 } },
+          ERR_CORRUPT },
+        { "no pages", 0, { { 0 } }, ERR_CORRUPT },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct page_map back = PAGE_MAP_INIT;
+        struct buf payload = BUF_INIT(1000);
+
+        print_message("  %s\n", cases[i].name);
+        make_payload(cases[i].page_count, cases[i].runs, &payload);
+        assert_int_equal(page_map_decode(payload.ptr, payload.len, NULL, &back, NULL), cases[i].r);
+        page_map_dispose(&back);
+        buf_dispose(&payload);
+    }
+}
+
+/* Two runs that claim different lengths for one frame are kept apart, each within its own. */
+static void runs_of_frames_that_contradict_each_other_are_not_joined(void **state)
+{
+    static const uint64_t runs[3][8] = { { 0, 2, 0, 0, 10, 0, 2, 0 },
+                                         { 0, 2, 0, 19, 10, 2, 4, 3 } };
+    struct page_map back = PAGE_MAP_INIT;
+    struct buf payload = BUF_INIT(1000);
+
+    (void)state;
+    make_payload(4, runs, &payload);
+    assert_int_equal(page_map_decode(payload.ptr, payload.len, NULL, &back, NULL), 0);
+    assert_int_equal(back.run_count, 2);
+    assert_int_equal(back.runs[1].frame_offset, 0);
+    assert_int_equal(back.runs[1].slot, 2);
+    page_map_dispose(&back);
+    buf_dispose(&payload);
+}
+
 static void runs_that_continue_each_other_are_joined(void **state)
 {
     struct page_map map = PAGE_MAP_INIT;
@@ -217,6 +288,8 @@ int main(void)
         cmocka_unit_test(a_difference_comes_back_over_its_base),
         cmocka_unit_test(a_difference_of_nothing_is_small),
         cmocka_unit_test(damaged_maps_are_refused_or_still_cover_every_page),
+        cmocka_unit_test(runs_that_no_writer_writes_are_refused),
+        cmocka_unit_test(runs_of_frames_that_contradict_each_other_are_not_joined),
         cmocka_unit_test(runs_that_continue_each_other_are_joined),
     };
 
