@@ -72,6 +72,9 @@ static const struct {
     { "PermanentRedirect", ERR_CONFIG },
     { "TemporaryRedirect", ERR_CONFIG },
     { "InvalidRange", ERR_CORRUPT },
+    { "InvalidPart", ERR_PROTOCOL }, /* the three may come under status 200 */
+    { "InvalidPartOrder", ERR_PROTOCOL },
+    { "EntityTooSmall", ERR_PROTOCOL },
 };
 
 static int by_status(int status)
