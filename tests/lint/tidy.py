@@ -81,7 +81,7 @@ def main():
     flags = compile_flags(build)
     cache = os.path.join(build, "tidy")
     os.makedirs(cache, exist_ok=True)
-    salt = tree.text(".clang-tidy").encode() + subprocess.run(
+    salt = "".join(map(tree.text, tree.named(".clang-tidy"))).encode() + subprocess.run(
         [TIDY, "--version"], check=True, stdout=subprocess.PIPE).stdout
     names, failed = wanted(tree, part), 0
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
