@@ -13,6 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+/* SQLite takes a file of one byte for an empty one: sqlite.org/src/artifact/os_unix.c
+ * "unixFileSize". */
+#define SQLITE_EMPTY_SIZE_MAX 1
+
 /* Where SQLite's locks lie: sqlite.org/src/artifact/os.h "PENDING_BYTE" */
 #define LOCK_BYTE_FIRST 0x40000000
 #define LOCK_BYTE_COUNT 512
@@ -157,7 +161,7 @@ static int examine(struct target *target, const char *path, int64_t busy_timeout
     if (stat(target->path, &target->st) < 0)
         return err_set_errno(err, "stat '%s'", target->path);
     target->kind = TARGET_EMPTY;
-    if (target->st.st_size == 0)
+    if (target->st.st_size <= SQLITE_EMPTY_SIZE_MAX)
         return 0;
     return look_inside(target, busy_timeout_ms, cancel, err);
 }

@@ -17,7 +17,7 @@ struct err;
 
 enum target_kind {
     TARGET_MISSING,
-    TARGET_EMPTY,     /* 0 bytes */
+    TARGET_EMPTY,     /* 0 bytes, or one, which SQLite takes for none */
     TARGET_DATABASE,  /* SQLite can open it */
     TARGET_UNREADABLE /* garbage, truncated, encrypted: SQLite cannot */
 };

@@ -147,6 +147,11 @@ static void make_empty(void)
     (void)close(fd);
 }
 
+static void make_one_byte(void)
+{
+    write_at(0, 1);
+}
+
 static void make_garbage(void)
 {
     write_at(0, 10000);
@@ -240,6 +245,7 @@ struct target_case {
 static const struct target_case target_cases[] = {
     { "missing", make_nothing, false, false },
     { "0 bytes", make_empty, false, false },
+    { "1 byte", make_one_byte, false, false },
     { "garbage", make_garbage, true, false },
     { "10 bytes of garbage", make_short_garbage, true, false },
     { "truncated", make_truncated, true, false },
@@ -278,8 +284,9 @@ static void check_kept(const struct target_case *row, const struct restore_resul
     assert_int_equal(result->kept_path != NULL, row->kept_as_file);
     if (row->kept_as_file)
         assert_int_equal(access(result->kept_path, R_OK), 0);
-    assert_int_equal(result->undo_id[0] != '\0',
-                     !made_new && !row->kept_as_file && row->make != make_empty);
+    assert_int_equal(result->undo_id[0] != '\0', !made_new && !row->kept_as_file &&
+                                                     row->make != make_empty &&
+                                                     row->make != make_one_byte);
 }
 
 static void restores_over_whatever_is_there(void **state)
