@@ -30,7 +30,6 @@ struct pipeline {
      * more sequence numbers than there are groups. */
     struct page_group *ready[GROUPS_MAX];
     uint64_t delivered; /* sequence number of the next group to hand on */
-    bool delivering;    /* some thread is at it */
     int failed;         /* the first failure, with its text */
     struct err err;
 };
@@ -57,13 +56,14 @@ static int failure(struct pipeline *pipeline, struct err *err)
     return code;
 }
 
-/* Hand on every frame whose turn has come, unless another thread is at it already: that one will
- * see this group too, because it looks again under the lock before it leaves. */
+/* Hand on every frame whose turn has come.  Only one thread is at it: while it is, the slot whose
+ * turn it is stays empty for all others, and it looks again under the lock before it leaves, so it
+ * sees what they have put there meanwhile. */
 static void deliver(struct pipeline *pipeline, struct page_group *group)
 {
     (void)pthread_mutex_lock(&pipeline->lock);
     pipeline->ready[group->sequence % pipeline->group_count] = group;
-    while (!pipeline->delivering) {
+    for (;;) {
         struct page_group **slot = &pipeline->ready[pipeline->delivered % pipeline->group_count];
         struct page_group *next = *slot;
         struct err err = { 0 };
@@ -73,14 +73,12 @@ static void deliver(struct pipeline *pipeline, struct page_group *group)
         if (next == NULL)
             break;
         *slot = NULL;
-        pipeline->delivering = true;
         (void)pthread_mutex_unlock(&pipeline->lock);
         if (!skip)
             r = pipeline->options.output(pipeline->options.context, next, &err);
         if (r < 0)
             fail(pipeline, r, &err);
         (void)pthread_mutex_lock(&pipeline->lock);
-        pipeline->delivering = false;
         pipeline->delivered++;
         (void)queue_push(pipeline->free_groups, next); /* has room for all: never waits */
     }
