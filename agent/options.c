@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "base/parse.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -173,6 +172,13 @@ void option_flag_name(enum option_id id, char out[OPTION_NAME_SIZE])
     out[len] = '\0';
 }
 
+static char env_char(char c)
+{
+    if (c == '-')
+        return '_';
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
 void option_env_name(enum option_id id, char out[OPTION_NAME_SIZE])
 {
     char flag[OPTION_NAME_SIZE];
@@ -180,11 +186,8 @@ void option_env_name(enum option_id id, char out[OPTION_NAME_SIZE])
 
     option_flag_name(id, flag);
     memcpy(out, ENV_PREFIX, len);
-    for (const char *at = flag; *at != '\0' && len + 1 < OPTION_NAME_SIZE; at++, len++) {
-        out[len] = (char)toupper((unsigned char)*at);
-        if (*at == '-')
-            out[len] = '_';
-    }
+    for (const char *at = flag; *at != '\0' && len + 1 < OPTION_NAME_SIZE; at++)
+        out[len++] = env_char(*at);
     out[len] = '\0';
 }
 

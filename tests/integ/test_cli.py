@@ -27,9 +27,9 @@ import unittest
 import testlib
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-BACKUP_KEYS = {"id", "created_at", "num_tables", "size", "stored_bytes", "state", "label", "trigger",
-               "kind", "verified_at", "page_size", "page_count", "changed_pages", "pinned", "host",
-               "path"}
+BACKUP_KEYS = {"id", "created_at", "num_tables", "size", "stored_bytes", "state", "label",
+               "trigger", "kind", "verified_at", "page_size", "page_count", "changed_pages",
+               "pinned", "host", "path"}
 NOBODY = 65534
 
 
@@ -450,8 +450,9 @@ class Settings(Case):
         return path
 
     def test_everything_from_a_file(self):
-        path = self.config("[store]\nurl = %s\n[agent]\nstate_dir = %s\n[database:prod]\npath = %s\n"
-                           % (self.store.url, self.state, self.source))
+        path = self.config("[store]\nurl = %s\n[agent]\nstate_dir = %s\n"
+                           "[database:prod]\npath = %s\n" %
+                           (self.store.url, self.state, self.source))
         for args in (("create", "prod"), ("create", self.source)):
             backup = json.loads(self.ok(*args, "--json", "-c", path, store=False))
             self.assertEqual(backup["database"], "prod")

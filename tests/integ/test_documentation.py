@@ -107,8 +107,8 @@ class Documentation(unittest.TestCase):
 
     def test_bash_completes(self):
         def complete(*words):
-            script = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))' \
-                     '; _holdfast; printf "%s\\n" "${COMPREPLY[@]}"'
+            script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+                      '_holdfast; printf "%s\\n" "${COMPREPLY[@]}"')
             return subprocess.run(["bash", "-c", script, "-", ETC + "/completions/holdfast.bash",
                                    "holdfast", *words], check=True, capture_output=True,
                                   text=True).stdout.split()
