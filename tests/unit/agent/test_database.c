@@ -56,10 +56,11 @@ static void understands_names_paths_and_both(void **state)
         if (database_resolve(&config, row->argument, row->name, row->need, &database, &err) < 0)
             fail_msg("%s: %s", row->argument, err.msg);
         assert_string_equal(database.name, row->wanted_name);
-        if (row->wanted_path != NULL)
+        if (row->wanted_path != NULL) {
             assert_string_equal(database.path, row->wanted_path);
-        else
+        } else {
             assert_null(database.path);
+        }
         database_dispose(&database);
         database_dispose(&database);
     }

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define TEXT_LEN_MAX 65536
+#define TEXT_LEN_MAX (64u << 10)
 #define COLUMNS      80
 
 static void names_every_command(void **state)
@@ -52,7 +52,7 @@ static void names_every_flag_and_setting_of_a_command(void **state)
 
 static void fits_a_terminal(void **state)
 {
-    struct buf out = BUF_INIT(4 * TEXT_LEN_MAX);
+    struct buf out = BUF_INIT((size_t)4 * TEXT_LEN_MAX);
 
     (void)state;
     help_overview(&out);

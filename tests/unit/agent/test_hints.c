@@ -12,10 +12,11 @@ static void advises_on_every_kind_of_error(void **state)
 
         (void)err_set(&err, code, "x");
         hints_add(&err);
-        if (code == ERR_CANCELED || code == ERR_REFUSED) /* it was wanted; the guard explains */
+        if (code == ERR_CANCELED || code == ERR_REFUSED) { /* it was wanted; the guard explains */
             assert_string_equal(err.hint, "");
-        else
+        } else {
             assert_string_not_equal(err.hint, "");
+        }
     }
 }
 

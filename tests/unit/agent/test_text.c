@@ -108,10 +108,11 @@ static void finds_the_name_that_was_meant(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const char *got = find(rows[i].text);
 
-        if (rows[i].wanted == NULL)
+        if (rows[i].wanted == NULL) {
             assert_null(got);
-        else
+        } else {
             assert_string_equal(got, rows[i].wanted);
+        }
     }
 }
 
