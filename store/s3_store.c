@@ -103,10 +103,17 @@ static int see_object(void *context, const char *key, const struct s3_object_inf
 
     if (strlen(key) <= listing->prefix_len)
         return 0; /* the "folder" object that some consoles make */
-    if (s3_info == NULL)
-        return listing->callback(listing->context, key + listing->prefix_len, NULL, err);
     fill_info(s3_info, &info);
     return listing->callback(listing->context, key + listing->prefix_len, &info, err);
+}
+
+static int see_folder(void *context, const char *key, const struct s3_object_info *info,
+                      struct err *err)
+{
+    const struct listing *listing = context;
+
+    (void)info; /* a folder has none */
+    return listing->callback(listing->context, key + listing->prefix_len, NULL, err);
 }
 
 static int s3_list(struct object_store *store, const char *prefix, const char *start_after,
@@ -135,7 +142,7 @@ static int s3_list_folders(struct object_store *store, const char *prefix, objec
 
     r = full_key(store, prefix, &full, err);
     if (r == 0)
-        r = s3_list_prefixes(self_of(store)->client, full, see_object, &listing, err);
+        r = s3_list_prefixes(self_of(store)->client, full, see_folder, &listing, err);
     free(full);
     return r;
 }

@@ -213,20 +213,20 @@ def wait_for(what, seconds=30.0):
 SECRET_MARK = "wJalrSECRETthatNobodyMayPrint"  # must never be seen in any output
 
 
-def store(name, scratch):
-    """The store that a test was asked to run against: a directory, or a real server whose
-    settings the environment tells (HOLDFAST_TEST_S3_*, or the file of a server that ctest
-    started: see tests/README.md)."""
-    if name == "dir":
-        return dir_store(scratch / "store")
-    settings = dict(os.environ)
+def settings(name):
+    """Of a server that ctest started, or (`env`) of any other: see tests/README.md."""
+    values = dict(os.environ)
     if name != "env":
         directory = os.environ["HOLDFAST_TEST_SERVERS"]
         with open(os.path.join(directory, name + ".env")) as lines:
-            settings = dict(line.strip().split("=", 1) for line in lines if "=" in line)
+            values = dict(line.strip().split("=", 1) for line in lines if "=" in line)
     prefix = "HOLDFAST_TEST_S3_"
-    return s3_store(name, {k[len(prefix):]: v for k, v in settings.items()
-                           if k.startswith(prefix)})
+    return {k[len(prefix):]: v for k, v in values.items() if k.startswith(prefix)}
+
+
+def store(name, scratch):
+    """The store that a test was asked to run against: a directory, or a real server."""
+    return dir_store(scratch / "store") if name == "dir" else s3_store(name, settings(name))
 
 
 def last_json(text):
