@@ -9,6 +9,7 @@ usage: test_source.py quick|1g
 """
 import os
 import re
+import resource
 import shutil
 import sqlite3
 import statistics
@@ -27,6 +28,7 @@ TRACED = ("openat,open,creat,write,writev,pwrite64,pwritev,pwritev2,ftruncate,tr
           "copy_file_range,sendfile,splice,chmod,fchmod,fchmodat,chown,fchown,fchownat,utimensat,"
           "mmap,setxattr,fsetxattr,ioctl")
 LOCK_S_PER_GB = 0.4
+MEMORY_KIB_MAX = 64 << 10
 # A thread that wants a lock may be late for other reasons: a busy machine, an fsync of its own.
 NOISE_S = 0.3
 
@@ -189,8 +191,20 @@ class Committer(threading.Thread):
         db.close()
 
 
+def is_sanitized(program):
+    with open(program, "rb") as f:
+        return re.search(rb"__[at]san_init", f.read()) is not None
+
+
 class Blocking(Source):
     SIZE = 300_000_000
+
+    def assert_small(self):
+        """No child so far, the program among them, took more memory than is promised."""
+        if not is_sanitized(testlib.HOLDFAST):
+            kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+            print("at most %.1f MiB" % (kib / 1024))
+            self.assertLessEqual(kib, MEMORY_KIB_MAX)
 
     def commits_during(self, work):
         committer = Committer(self.path)
@@ -211,6 +225,7 @@ class Blocking(Source):
         testlib.make_database(self.path, 4096, "wal", self.SIZE)
         self.commits_during(lambda: time.sleep(2))
         committer = self.commits_during(self.create)
+        self.assert_small()
         self.assertEqual(committer.refused, 0)
         self.assertGreater(len(committer.took), 100)
 
@@ -218,6 +233,7 @@ class Blocking(Source):
         testlib.make_database(self.path, 4096, "delete", self.SIZE)
         self.commits_during(lambda: time.sleep(2))
         committer = self.commits_during(self.create)
+        self.assert_small()
         self.assertLessEqual(max(committer.took), LOCK_S_PER_GB * self.SIZE / 1e9 + NOISE_S)
         testlib.ok(self.store, "download", "app", "latest", "-o", self.dir / "copy.db")
         testlib.check_database(self.dir / "copy.db")
