@@ -176,7 +176,9 @@ static char env_char(char c)
 {
     if (c == '-')
         return '_';
-    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+    if (c >= 'a' && c <= 'z')
+        return (char)(c - 'a' + 'A');
+    return c;
 }
 
 void option_env_name(enum option_id id, char out[OPTION_NAME_SIZE])
