@@ -24,7 +24,7 @@ def check_folder(tree, folder):
     for entry in sorted({path.split("/")[1] for path in tree.files
                          if path.startswith(folder + "/")}):
         stem = os.path.splitext(entry)[0]
-        if entry not in ("README.md", "CMakeLists.txt") and \
+        if not entry.startswith(".") and entry not in ("README.md", "CMakeLists.txt") and \
                 not re.search(r"(?<!\w)%s(?!\w)" % re.escape(stem), text):
             yield name, 1, "does not mention '%s'" % entry
 

@@ -8,7 +8,7 @@ import lintlib
 
 RULES = [  # the brackets keep a rule from finding itself
     (r"\b(TO[D]O|FIX[M]E|X[X]X|HA[C]K)\b", "unfinished: do it, or say in words what is missing"),
-    (r"(?<![\w.*/-])/(wor[k]|hom[e]/\w+|User[s]/\w+|tmp/b[-])/?", "a path of one machine"),
+    (r"(?<![\w.*/>}-])/(wor[k]|hom[e]/\w+|User[s]/\w+|tmp/b[-])/?", "a path of one machine"),
     (r"[ \t]+$", "trailing space"),
 ]
 COLUMNS = 100
