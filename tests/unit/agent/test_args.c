@@ -72,6 +72,9 @@ static void takes_a_hyphen_and_what_follows_two_as_they_are(void **state)
     assert_string_equal(args.positionals[0], "--json");
     assert_false(args_has(&args, FLAG_JSON));
     args_dispose(&args);
+    parse_ok("holdfast download -- -- latest", &args);
+    assert_string_equal(args.positionals[0], "--");
+    args_dispose(&args);
 }
 
 static void takes_switches_in_a_row(void **state)

@@ -153,6 +153,8 @@ static void takes_the_longest_line_that_it_allows(void **state)
     assert_int_equal(parse(text, &config, NULL), 0);
     assert_int_equal(strlen(text_of(&config.options, OPTION_URL)), 198 - strlen("url = "));
     config_dispose(&config);
+    text[strlen(text)] = 'x'; /* and not one more */
+    assert_int_equal(parse(text, &config, NULL), ERR_CONFIG);
 }
 
 static void refuses_what_is_not_text(void **state)
