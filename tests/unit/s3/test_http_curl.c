@@ -107,6 +107,8 @@ static void *serve(void *argument)
             answer++;
             if (answer[-1][0] != 'H' || strstr(answer[-1], "Connection: close") != NULL)
                 break;
+            if (*answer == NULL) /* the client is the one to hang up */
+                (void)wait_readable(server, fd);
         }
         (void)close(fd);
     }
@@ -186,7 +188,7 @@ static int perform(struct trial *trial, enum http_method method, const char *sch
         .on_body = take,
         .context = trial,
         .connect_timeout_ms = 2000,
-        .stall_timeout_ms = 300,
+        .stall_timeout_ms = 1500, /* loading the authorities takes its time, too */
         .total_timeout_ms = 20000,
         .cancel = &trial->cancel,
     };
