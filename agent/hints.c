@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 static const struct {
@@ -29,6 +30,8 @@ static const struct {
 
 void hints_add(struct err *err)
 {
+    if (err->os_errno == EPIPE)
+        err_hint(err, "the program that was to read this has ended");
     for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
         if (hints[i].code == err->code)
             err_hint(err, "%s", hints[i].hint);

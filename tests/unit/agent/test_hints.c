@@ -4,6 +4,8 @@
 #include "agent/hints.h"
 #include "base/err.h"
 
+#include <errno.h>
+
 static void advises_on_every_kind_of_error(void **state)
 {
     (void)state;
@@ -31,11 +33,23 @@ static void keeps_the_advice_of_who_knows_better(void **state)
     assert_string_equal(err.hint, "better");
 }
 
+static void knows_a_reader_that_went_away(void **state)
+{
+    struct err err;
+
+    (void)state;
+    errno = EPIPE;
+    (void)err_set_errno(&err, "write 'standard output'");
+    hints_add(&err);
+    assert_string_equal(err.hint, "the program that was to read this has ended");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(advises_on_every_kind_of_error),
         cmocka_unit_test(keeps_the_advice_of_who_knows_better),
+        cmocka_unit_test(knows_a_reader_that_went_away),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
