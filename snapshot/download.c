@@ -23,10 +23,12 @@ static int check_place(const struct download_options *options, struct err *err)
 
     if (lstat(path, &st) == 0 && !options->overwrite)
         return err_set(err, ERR_EXISTS, "'%s' exists", path);
-    for (size_t i = 0; r == 0 && i < TARGET_SIDE_FILE_COUNT; i++)
-        if (target_has_side_file(path, target_side_files[i]))
+    for (size_t i = 0; r == 0 && i < TARGET_SIDE_FILE_COUNT; i++) {
+        if (target_has_side_file(path, target_side_files[i])) {
             r = err_set(err, ERR_REFUSED, "'%s%s' exists: it belongs to another database", path,
                         target_side_files[i]);
+        }
+    }
     if (r == 0 && target_users(path, &users, NULL) > 0)
         r = err_set(err, ERR_REFUSED, "'%s' is open in process %s", path, users.ptr);
     if (r == ERR_REFUSED)

@@ -304,9 +304,10 @@ static int fetch_one_range(struct job *job, struct frame_reader *reader,
     int r;
 
     r = fetch_get(job->fetch, range->pack, range->offset, range->len, &sink.sink, err);
-    if (r == 0 && sink.next_run < sink.end_run)
+    if (r == 0 && sink.next_run < sink.end_run) {
         r = err_set(err, ERR_CORRUPT, "pack %s: it ended at byte %" PRIu64 " of a range",
                     job->fetch->map.pack_ids[range->pack], sink.offset);
+    }
     return r;
 }
 

@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Page order jumps from pack to pack, each of which is read forwards.  So each has a window on what
  * comes next in it; the least recently used one goes when all of them become too large, and is read
@@ -29,7 +30,7 @@ struct window {
 
 struct cached_frame {
     const struct page_run *run; /* any one of the frame; NULL: free */
-    uint8_t *raw;
+    uint8_t *raw;               /* within the cache */
     uint64_t used;
 };
 
@@ -40,6 +41,7 @@ struct ordered {
     struct window *windows; /* one a pack of the map */
     uint64_t windows_size;
     struct cached_frame frames[FRAME_CACHE_COUNT];
+    uint8_t *cache; /* room for all of them */
     uint64_t use_count;
 };
 
@@ -56,11 +58,11 @@ static int ordered_init(struct ordered *ordered, struct fetch *fetch, struct err
         return err_nomem(err);
     for (size_t i = 0; i < fetch->map.pack_count; i++)
         ordered->windows[i].bytes = (struct buf)BUF_INIT(WINDOW_SIZE_MAX);
-    for (size_t i = 0; i < FRAME_CACHE_COUNT; i++) {
-        ordered->frames[i].raw = malloc(FRAME_RAW_SIZE_MAX);
-        if (ordered->frames[i].raw == NULL)
-            return err_nomem(err);
-    }
+    ordered->cache = malloc((size_t)FRAME_CACHE_COUNT * FRAME_RAW_SIZE_MAX);
+    if (ordered->cache == NULL)
+        return err_nomem(err);
+    for (size_t i = 0; i < FRAME_CACHE_COUNT; i++)
+        ordered->frames[i].raw = ordered->cache + i * FRAME_RAW_SIZE_MAX;
     return fetch_plan_make(&fetch->map, &ordered->plan, err);
 }
 
@@ -68,8 +70,7 @@ static void ordered_dispose(struct ordered *ordered)
 {
     for (size_t i = 0; ordered->windows != NULL && i < ordered->fetch->map.pack_count; i++)
         buf_dispose(&ordered->windows[i].bytes);
-    for (size_t i = 0; i < FRAME_CACHE_COUNT; i++)
-        free(ordered->frames[i].raw);
+    free(ordered->cache);
     free(ordered->windows);
     fetch_plan_dispose(&ordered->plan);
     frame_reader_dispose(&ordered->reader);
@@ -134,9 +135,10 @@ static int window_open(struct ordered *ordered, const struct page_run *run, stru
     if (r == 0)
         r = io_finish(sink, err);
     io_sink_free(sink);
-    if (r == 0 && window->bytes.len != len)
+    if (r == 0 && window->bytes.len != len) {
         r = err_set(err, ERR_CORRUPT, "pack %s: %zu bytes came where %" PRIu64 " were asked for",
                     ordered->fetch->map.pack_ids[run->pack], window->bytes.len, len);
+    }
     ordered->windows_size += window->bytes.len;
     return r;
 }
@@ -164,7 +166,6 @@ static int get_frame(struct ordered *ordered, const struct page_run *run, const 
 {
     struct cached_frame *frame = &ordered->frames[0];
     const void *stored = NULL;
-    uint8_t *raw;
     int r;
 
     for (size_t i = 0; i < FRAME_CACHE_COUNT; i++) {
@@ -184,10 +185,11 @@ static int get_frame(struct ordered *ordered, const struct page_run *run, const 
         r = frame_reader_decode(&ordered->reader, run, stored, err);
     if (r < 0)
         return r;
-    raw = ordered->reader.raw; /* change places instead of copying */
-    ordered->reader.raw = frame->raw;
-    *frame = (struct cached_frame){ .run = run, .raw = raw, .used = ++ordered->use_count };
-    *ret_raw = raw;
+    memcpy(frame->raw, ordered->reader.raw,
+           (size_t)run->frame_slot_count * ordered->fetch->backup->page_size);
+    frame->run = run;
+    frame->used = ++ordered->use_count;
+    *ret_raw = frame->raw;
     return 0;
 }
 

@@ -68,11 +68,12 @@ static int place(struct fetch_plan *plan, size_t run_index, struct err *err)
         return 0;
     }
     end = last->offset + last->len;
-    if (run->frame_offset < end)
+    if (run->frame_offset < end) {
         return err_set(err, ERR_CORRUPT,
                        "the page map has a frame at byte %" PRIu64 " of pack %" PRIu32
                        " that begins before the one before it ends",
                        run->frame_offset, run->pack);
+    }
     len = run->frame_offset + run->frame_len - last->offset;
     if (run->frame_offset - end > FETCH_GAP_SIZE_MAX || len > FETCH_RANGE_SIZE_MAX)
         return range_add(plan, run, run_index, err);

@@ -32,10 +32,11 @@ static int copy_bytes(int from, int to, const char *name, const struct cancel *c
         if (r < 0)
             break;
         n = read(from, data, COPY_SIZE);
-        if (n < 0)
+        if (n < 0) {
             r = err_set_errno(err, "read '%s'", name);
-        else
+        } else {
             r = file_write_all(to, data, (size_t)n, name, err);
+        }
     } while (r == 0 && n > 0);
     free(data);
     return r;

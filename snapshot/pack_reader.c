@@ -27,9 +27,10 @@ int pack_get(struct object_store *store, const char *database, const struct pack
     r = catalog_pack_key(database, pack->id, key, err);
     if (r == 0)
         r = object_get(store, key, offset, len, sink, &info, err);
-    if (r == 0 && info.size != pack->size)
+    if (r == 0 && info.size != pack->size) {
         r = err_set(err, ERR_CORRUPT, "'%s' has %" PRIu64 " bytes, not %" PRIu64, key, info.size,
                     pack->size);
+    }
     return r;
 }
 
@@ -71,18 +72,23 @@ static int read_map(struct object_store *store, const char *database,
     return r < 0 ? err_wrap(err, r, "page map in pack %s", pack->id) : 0;
 }
 
-static int need_pack(const struct manifest *manifest, const char *id,
-                     const struct pack_record **ret_pack, struct err *err)
+/* NULL, and ERR_CORRUPT recorded, when the manifest does not have it or cannot be right about it.
+ */
+static const struct pack_record *need_pack(const struct manifest *manifest, const char *id,
+                                           struct err *err)
 {
     const struct pack_record *pack = manifest_find_pack(manifest, id);
 
-    if (pack == NULL)
-        return err_set(err, ERR_CORRUPT, "the manifest does not name pack %s", id);
+    if (pack == NULL) {
+        (void)err_set(err, ERR_CORRUPT, "the manifest does not name pack %s", id);
+        return NULL;
+    }
     if (pack->map_len > pack->size || pack->map_offset > pack->size - pack->map_len ||
-        pack->hashes_len > pack->size || pack->hashes_offset > pack->size - pack->hashes_len)
-        return err_set(err, ERR_CORRUPT, "the index of pack %s is past its end", id);
-    *ret_pack = pack;
-    return 0;
+        pack->hashes_len > pack->size || pack->hashes_offset > pack->size - pack->hashes_len) {
+        (void)err_set(err, ERR_CORRUPT, "the index of pack %s is past its end", id);
+        return NULL;
+    }
+    return pack;
 }
 
 static int check_run(const struct page_run *run, const struct pack_record *pack, uint32_t page_size,
@@ -90,59 +96,93 @@ static int check_run(const struct page_run *run, const struct pack_record *pack,
 {
     if (run->frame_slot_count == 0 || run->frame_slot_count > frame_slots(page_size) ||
         run->frame_len == 0 || run->frame_len > FRAME_STORED_SIZE_MAX ||
-        run->frame_offset > pack->size || run->frame_len > pack->size - run->frame_offset)
+        run->frame_offset > pack->size || run->frame_len > pack->size - run->frame_offset) {
         return err_set(err, ERR_CORRUPT,
                        "page %" PRIu32 " is said to be in a frame of %" PRIu32 " bytes at byte "
                        "%" PRIu64 " of pack %s",
                        run->first_page, run->frame_len, run->frame_offset, pack->id);
+    }
     if (run->page_count > run->frame_slot_count ||
         run->frame_slot > run->frame_slot_count - run->page_count || run->slot > pack->slot_count ||
-        run->page_count > pack->slot_count - run->slot)
+        run->page_count > pack->slot_count - run->slot) {
         return err_set(err, ERR_CORRUPT,
                        "page %" PRIu32 " is said to be in slot %" PRIu64 " of pack %s",
                        run->first_page, run->slot, pack->id);
+    }
     return 0;
+}
+
+/* packs has room for those of the map, found as runs refer to them. */
+static int check_runs(const struct manifest *manifest, const struct page_map *map,
+                      uint32_t page_size, const struct pack_record **packs, struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < map->run_count; i++) {
+        const struct page_run *run = &map->runs[i];
+
+        if (packs[run->pack] == NULL)
+            packs[run->pack] = need_pack(manifest, map->pack_ids[run->pack], err);
+        if (packs[run->pack] == NULL)
+            return ERR_CORRUPT;
+        r = check_run(run, packs[run->pack], page_size, err);
+    }
+    return r;
 }
 
 static int check_map(const struct manifest *manifest, const struct backup_record *backup,
                      const struct page_map *map, struct err *err)
 {
-    int r = 0;
+    const struct pack_record **packs;
+    int r;
 
     if (!page_size_is_valid(backup->page_size) ||
-        backup->size != (uint64_t)backup->page_size * backup->page_count)
+        backup->size != (uint64_t)backup->page_size * backup->page_count) {
         return err_set(err, ERR_CORRUPT, "%" PRIu32 " pages of %" PRIu32 " bytes are not %" PRIu64,
                        backup->page_count, backup->page_size, backup->size);
-    if (map->page_count != backup->page_count)
+    }
+    if (map->page_count != backup->page_count) {
         return err_set(err, ERR_CORRUPT, "the page map has %" PRIu32 " pages, not %" PRIu32,
                        map->page_count, backup->page_count);
-    for (size_t i = 0; r == 0 && i < map->run_count; i++) {
-        const struct pack_record *pack = NULL;
-
-        r = need_pack(manifest, map->pack_ids[map->runs[i].pack], &pack, err);
-        if (r == 0)
-            r = check_run(&map->runs[i], pack, backup->page_size, err);
     }
+    packs = calloc(map->pack_count + 1, sizeof(const struct pack_record *));
+    if (packs == NULL)
+        return err_nomem(err);
+    r = check_runs(manifest, map, backup->page_size, packs, err);
+    free((void *)packs);
     return r;
+}
+
+/* The whole map that the pack's is a difference from; base stays empty where there is none. */
+static int read_base(struct object_store *store, const struct manifest *manifest,
+                     const struct pack_record *pack, struct page_map *base, struct err *err)
+{
+    const struct pack_record *base_pack;
+
+    if (pack->map_base[0] == '\0')
+        return 0;
+    base_pack = need_pack(manifest, pack->map_base, err);
+    if (base_pack == NULL)
+        return ERR_CORRUPT;
+    if (base_pack->map_base[0] != '\0')
+        return err_set(err, ERR_CORRUPT, "pack %s has no whole page map", base_pack->id);
+    return read_map(store, manifest->database, base_pack, NULL, base, err);
 }
 
 int pack_map_read(struct object_store *store, const struct manifest *manifest,
                   const struct backup_record *backup, struct page_map *ret_map, struct err *err)
 {
     struct page_map base = PAGE_MAP_INIT, map = PAGE_MAP_INIT;
-    const struct pack_record *pack = NULL, *base_pack = NULL;
+    const struct pack_record *pack = need_pack(manifest, backup->id, err);
     int r;
 
-    r = need_pack(manifest, backup->id, &pack, err);
-    if (r == 0 && pack->map_base[0] != '\0') {
-        r = need_pack(manifest, pack->map_base, &base_pack, err);
-        if (r == 0 && base_pack->map_base[0] != '\0')
-            r = err_set(err, ERR_CORRUPT, "pack %s has no whole page map", base_pack->id);
-        if (r == 0)
-            r = read_map(store, manifest->database, base_pack, NULL, &base, err);
+    if (pack == NULL)
+        return ERR_CORRUPT;
+    r = read_base(store, manifest, pack, &base, err);
+    if (r == 0) {
+        r = read_map(store, manifest->database, pack, pack->map_base[0] != '\0' ? &base : NULL,
+                     &map, err);
     }
-    if (r == 0)
-        r = read_map(store, manifest->database, pack, base_pack != NULL ? &base : NULL, &map, err);
     if (r == 0)
         r = check_map(manifest, backup, &map, err);
     page_map_dispose(&base);
@@ -169,15 +209,17 @@ struct slots_sink {
 static int check_slots(struct slots_sink *sink, uint64_t first_slot, uint32_t slot_count,
                        struct err *err)
 {
-    if (first_slot != sink->slot_count || slot_count > sink->pack->slot_count - first_slot)
+    if (first_slot != sink->slot_count || slot_count > sink->pack->slot_count - first_slot) {
         return err_set(
             err, ERR_CORRUPT,
             "slots %" PRIu64 " to %" PRIu64 " where slot %" PRIu64 " of %" PRIu64 " is due",
             first_slot, first_slot + slot_count, sink->slot_count, sink->pack->slot_count);
+    }
     for (uint32_t i = 0; i < slot_count; i++) {
-        if (sink->slots[i].page_number <= sink->last_page)
+        if (sink->slots[i].page_number <= sink->last_page) {
             return err_set(err, ERR_CORRUPT, "page %" PRIu32 " follows page %" PRIu32,
                            sink->slots[i].page_number, sink->last_page);
+        }
         sink->last_page = sink->slots[i].page_number;
     }
     return 0;
@@ -239,9 +281,10 @@ static int slots_sink_finish(struct io_sink *base, struct err *err)
 {
     struct slots_sink *sink = (struct slots_sink *)base;
 
-    if (sink->stored.len > 0 || sink->slot_count != sink->pack->slot_count)
+    if (sink->stored.len > 0 || sink->slot_count != sink->pack->slot_count) {
         return err_set(err, ERR_CORRUPT, "they end after %" PRIu64 " of %" PRIu64 " slots",
                        sink->slot_count, sink->pack->slot_count);
+    }
     return 0;
 }
 

@@ -173,9 +173,10 @@ static int take_group(void *context, uint32_t first_page, uint32_t page_count, s
     uint32_t page_size = back->publish->backup->page_size;
 
     (void)err;
-    for (uint32_t i = 0; i < page_count; i++)
+    for (uint32_t i = 0; i < page_count; i++) {
         page_hash_xor(&back->sum, page_hash(back->publish->page_hash_seed, first_page + i,
                                             back->room + (size_t)i * page_size, page_size));
+    }
     return 0;
 }
 
@@ -211,9 +212,10 @@ static int compare(struct read_back *back, struct source *source, bool *ret_same
         goto out;
     }
     r = source_scan(source, &facts, &visitor, page_one, err);
-    if (r == 0)
+    if (r == 0) {
         r = file_pread_all(publish->stage->fd, staged, backup->page_size, 0, publish->stage->path,
                            err);
+    }
     if (r < 0)
         goto out;
     page_hash_xor(&expected, page_hash(publish->page_hash_seed, 1, staged, backup->page_size));
@@ -273,11 +275,12 @@ static int verify(const struct publish *publish, sqlite3 *to, int64_t version, s
         return 0;
     r = sqlite_db_get_int(to, "PRAGMA data_version", &version_now, err);
     if (r == 0 &&
-        (version_now != version || target_users(publish->target->path, &users, NULL) != 0))
+        (version_now != version || target_users(publish->target->path, &users, NULL) != 0)) {
         log_info("'%s' has been written to since it was restored", publish->target->path);
-    else if (r == 0)
+    } else if (r == 0) {
         r = err_set(err, ERR_CORRUPT, "'%s' was restored, and reads back differently",
                     publish->target->path);
+    }
     buf_dispose(&users);
     return r;
 }

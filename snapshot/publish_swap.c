@@ -115,9 +115,10 @@ static int check_published(const struct publish *publish, struct err *err)
 
     if (fstat(publish->stage->fd, &staged) < 0 || stat(publish->target->path, &now) < 0)
         return err_set_errno(err, "stat '%s'", publish->target->path);
-    if (staged.st_dev != now.st_dev || staged.st_ino != now.st_ino)
+    if (staged.st_dev != now.st_dev || staged.st_ino != now.st_ino) {
         return err_set(err, ERR_BUSY, "'%s' was replaced by someone else meanwhile",
                        publish->target->path);
+    }
     return 0;
 }
 
@@ -132,10 +133,11 @@ int publish_swap(const struct publish *publish, uint64_t *ret_locked_us, struct 
         r = stage_sync(publish->stage, err);
     if (r == 0)
         r = publish_swap_check(publish->target, err);
-    if (r == 0)
+    if (r == 0) {
         r = publish->target->kind == TARGET_DATABASE
                 ? lock_database(publish, &guard, err)
                 : target_lock_file(publish->target->path, &guard.fd, err);
+    }
     if (r == 0) /* again: one that came since would go on with the old file */
         r = publish_swap_check(publish->target, err);
     if (r == 0)
@@ -160,10 +162,11 @@ static int give_to_owner_of_directory(const struct publish *publish, struct err 
     if (parent == NULL)
         return err_nomem(err);
     if (geteuid() == 0) {
-        if (stat(parent, &st) < 0)
+        if (stat(parent, &st) < 0) {
             r = err_set_errno(err, "stat '%s'", parent);
-        else if (fchown(publish->stage->fd, st.st_uid, st.st_gid) < 0)
+        } else if (fchown(publish->stage->fd, st.st_uid, st.st_gid) < 0) {
             r = err_set_errno(err, "give '%s' the owner of '%s'", publish->stage->path, parent);
+        }
     }
     free(parent);
     return r;

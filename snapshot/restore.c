@@ -57,12 +57,13 @@ static int check(const struct backup_record *backup, const struct restore_option
     uint64_t extra_size = 0;
     int r = 0;
 
-    if (method == RESTORE_LIVE)
+    if (method == RESTORE_LIVE) {
         r = publish_live_check(target, backup, &extra_size, err);
-    else if (method == RESTORE_SWAP)
+    } else if (method == RESTORE_SWAP) {
         r = publish_swap_check(target, err);
-    else
+    } else {
         r = publish_new_check(target, err);
+    }
     if (r < 0)
         return r;
     if (keeps_files(target, options))
@@ -144,9 +145,10 @@ static int keep(struct job *job, struct err *err)
 {
     struct clock *clock = job->options->clock != NULL ? job->options->clock : clock_system();
 
-    if (keeps_files(&job->target, job->options))
+    if (keeps_files(&job->target, job->options)) {
         return keep_files(job->target.path, clock_now_ms(clock), job->options->fetch.cancel,
                           &job->result.kept_path, err);
+    }
     if (job->target.kind == TARGET_DATABASE && !job->options->no_undo)
         return back_up_target(job, err);
     return 0;

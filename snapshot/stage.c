@@ -124,9 +124,10 @@ int stage_reserve(struct stage *stage, uint64_t size, uint64_t extra_size, struc
         return r;
     if (fallocate(stage->fd, 0, 0, (off_t)size) == 0)
         return 0;
-    if (errno != EOPNOTSUPP && errno != ENOSYS)
+    if (errno != EOPNOTSUPP && errno != ENOSYS) {
         return err_set_errno(err, "reserve %llu bytes for '%s'", (unsigned long long)size,
                              stage->path);
+    }
     if (ftruncate(stage->fd, (off_t)size) < 0)
         return err_set_errno(err, "extend '%s'", stage->path);
     return 0;

@@ -112,10 +112,11 @@ static int read_facts(sqlite3 *db, struct target *target, struct err *err)
         rc = sqlite3_step(statement);
     if (rc == SQLITE_ROW)
         mode = (const char *)sqlite3_column_text(statement, 0);
-    if (mode == NULL)
+    if (mode == NULL) {
         r = sqlite_db_err(err, db, rc, "read the journal mode of '%s'", target->path);
-    else
+    } else {
         target->wal = sqlite3_stricmp(mode, "wal") == 0;
+    }
     (void)sqlite3_finalize(statement);
     return r;
 }
@@ -198,10 +199,11 @@ int target_lock_file(const char *path, int *ret_fd, struct err *err)
         *ret_fd = fd;
         return 0;
     }
-    if (errno == EAGAIN || errno == EACCES)
+    if (errno == EAGAIN || errno == EACCES) {
         r = err_set(err, ERR_BUSY, "'%s' is locked by another process", path);
-    else
+    } else {
         r = err_set_errno(err, "lock '%s'", path);
+    }
     (void)close(fd);
     return r;
 }

@@ -40,9 +40,10 @@ static void add_file(struct users *users, const char *path, const char *suffix)
 
 static bool is_one_of_ours(const struct users *users, dev_t device, ino_t inode)
 {
-    for (size_t i = 0; i < users->file_count; i++)
+    for (size_t i = 0; i < users->file_count; i++) {
         if (users->files[i].st_dev == device && users->files[i].st_ino == inode)
             return true;
+    }
     return false;
 }
 
@@ -50,9 +51,10 @@ static void add_user(struct users *users, pid_t pid)
 {
     if (pid <= 0 || pid == getpid() || users->pid_count == USERS_MAX)
         return;
-    for (size_t i = 0; i < users->pid_count; i++)
+    for (size_t i = 0; i < users->pid_count; i++) {
         if (users->pids[i] == pid)
             return;
+    }
     users->pids[users->pid_count++] = pid;
 }
 

@@ -71,9 +71,6 @@ static bool is_unchanged(const struct writer *writer, uint32_t page_number)
 
 static void add_entry(struct writer *writer, size_t stored_len, size_t raw_len)
 {
-    writer->entries =
-        realloc(writer->entries, (writer->entry_count + 1) * sizeof(struct seek_entry));
-    assert_non_null(writer->entries);
     writer->entries[writer->entry_count++] =
         (struct seek_entry){ (uint32_t)stored_len, (uint32_t)raw_len };
 }
@@ -186,9 +183,9 @@ static const struct pack_fixture_backup *last_whole(const struct pack_fixture *f
 {
     size_t i = fixture->count;
 
-    do
+    do {
         i--;
-    while (!fixture->backups[i].map_is_whole);
+    } while (!fixture->backups[i].map_is_whole);
     return &fixture->backups[i];
 }
 
@@ -242,9 +239,10 @@ static const struct backup_record *add_record(struct writer *writer)
     record.page_count = writer->page_count;
     record.stored_bytes = writer->pack.size;
     record.changed_pages = writer->slot_count;
-    for (uint32_t page = 1; page <= writer->page_count; page++)
+    for (uint32_t page = 1; page <= writer->page_count; page++) {
         page_hash_xor(&record.database_hash,
                       page_hash(SEED, page, page_at(writer, page), writer->page_size));
+    }
     record.pack_ids = map->pack_ids;
     record.pack_count = map->pack_count;
     assert_int_equal(manifest_add_backup(manifest, &record, &writer->pack, NULL), 0);
@@ -283,9 +281,11 @@ const struct backup_record *pack_fixture_add(struct pack_fixture *fixture, const
     read_database(&writer, path);
     writer.frame_pages =
         options->frame_pages > 0 ? options->frame_pages : frame_slots(writer.page_size);
+    /* A frame a page, a block of hashes a page, and the last three blocks, at most. */
+    writer.entries = calloc(2 * (size_t)writer.page_count + 3, sizeof(*writer.entries));
     writer.slots = calloc(writer.page_count, sizeof(*writer.slots));
     writer.places = calloc(writer.page_count + 1, sizeof(*writer.places));
-    assert_true(writer.slots != NULL && writer.places != NULL);
+    assert_true(writer.entries != NULL && writer.slots != NULL && writer.places != NULL);
     assert_int_equal(frame_codec_new(1, &writer.codec, NULL), 0);
     add_frames(&writer);
     add_hashes(&writer);

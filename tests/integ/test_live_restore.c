@@ -153,15 +153,16 @@ static void look(sqlite3 *db, sqlite3_stmt *name_statement, sqlite3_stmt *sum_st
         note_error(tale, db, "read the name");
     } else {
         sleep_ms(pause_ms);
-        if (!select_text(db, sum_statement, sum, sizeof(sum)))
+        if (!select_text(db, sum_statement, sum, sizeof(sum))) {
             note_error(tale, db, "read the sum");
-        else if (strcmp(sum, "0 of 20000") != 0 ||
-                 (strcmp(name, "new") != 0 && strcmp(name, "old") != 0))
+        } else if (strcmp(sum, "0 of 20000") != 0 ||
+                   (strcmp(name, "new") != 0 && strcmp(name, "old") != 0)) {
             atomic_fetch_add(&tale->mixes, 1);
-        else if (strcmp(name, "new") == 0)
+        } else if (strcmp(name, "new") == 0) {
             atomic_fetch_add(&tale->loops_new, 1);
-        else if (atomic_load(&tale->loops_new) > 0)
+        } else if (atomic_load(&tale->loops_new) > 0) {
             atomic_fetch_add(&tale->went_back, 1);
+        }
     }
     (void)sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
 }
@@ -236,10 +237,11 @@ static void wait_for_loops(const struct children *children, bool new_ones)
         unsigned wanted = i == 0 ? 2 : LOOPS_MIN;
 
         if (atomic_load(new_ones ? &tale->loops_new : &tale->loops) >= wanted ||
-            atomic_load(&tale->errors) > 0)
+            atomic_load(&tale->errors) > 0) {
             i++;
-        else
+        } else {
             sleep_ms(1);
+        }
     }
 }
 
@@ -256,33 +258,33 @@ static void check_tales(const struct children *children)
     }
 }
 
+static void select_one(sqlite3 *db, const char *sql, char *out, size_t size)
+{
+    sqlite3_stmt *statement = NULL;
+
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_true(select_text(db, statement, out, size));
+    assert_int_equal(sqlite3_finalize(statement), SQLITE_OK);
+}
+
 /* The name that the target holds, "old" or "new"; whole, or the test ends. */
 static const char *check_target(void)
 {
     static char name[16];
     char text[64] = "";
-    sqlite3_stmt *statement = NULL;
     sqlite3 *db = NULL;
 
     assert_int_equal(sqlite3_open(target, &db), SQLITE_OK);
     (void)sqlite3_busy_timeout(db, 10000);
-    for (int i = 0; i < 3; i++) {
-        static const char *const sql[] = {
-            "PRAGMA integrity_check",
-            "SELECT sum(amount) || ' of ' || count(*) FROM account WHERE note LIKE"
-            " (SELECT name FROM name) || '%'",
-            "SELECT name FROM name",
-        };
-        static const char *const expected[] = { "ok", "0 of 20000" };
-
-        assert_int_equal(sqlite3_prepare_v2(db, sql[i], -1, &statement, NULL), SQLITE_OK);
-        assert_true(select_text(db, statement, text, sizeof(text)));
-        assert_int_equal(sqlite3_finalize(statement), SQLITE_OK);
-        if (i < 2)
-            assert_string_equal(text, expected[i]);
-    }
+    select_one(db, "PRAGMA integrity_check", text, sizeof(text));
+    assert_string_equal(text, "ok");
+    select_one(db,
+               "SELECT sum(amount) || ' of ' || count(*) FROM account"
+               " WHERE note LIKE (SELECT name FROM name) || '%'",
+               text, sizeof(text));
+    assert_string_equal(text, "0 of 20000");
+    select_one(db, "SELECT name FROM name", name, sizeof(name));
     (void)sqlite3_close(db);
-    (void)snprintf(name, sizeof(name), "%s", text);
     return name;
 }
 
@@ -422,10 +424,11 @@ static void is_killed(enum restore_method method, const char *journal_mode)
         sleep_ms(duration_ms / 3 + random() % (duration_ms * 5 / 3 + 1));
         (void)kill(pid, SIGKILL);
         assert_int_equal(waitpid(pid, NULL, 0), pid);
-        if (strcmp(check_target(), "old") == 0)
+        if (strcmp(check_target(), "old") == 0) {
             old_count++;
-        else
+        } else {
             new_count++;
+        }
     }
     assert_int_equal(restore(method, WAIT_MS_MAX, NULL), 0); /* the next run is fine */
     assert_string_equal(check_target(), "new");

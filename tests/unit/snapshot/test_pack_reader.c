@@ -15,9 +15,10 @@
 
 static struct pack_record *pack_of(struct restore_rig *rig, size_t index)
 {
-    for (size_t i = 0; i < rig->packs.manifest.pack_count; i++)
+    for (size_t i = 0; i < rig->packs.manifest.pack_count; i++) {
         if (strcmp(rig->packs.manifest.packs[i].id, rig->packs.backups[index].id) == 0)
             return &rig->packs.manifest.packs[i];
+    }
     fail();
     return NULL;
 }

@@ -46,9 +46,10 @@ static void rig_init(struct rig *rig, unsigned old_page_size, const char *journa
     rig->backup.size = len;
     rig->backup.page_size = new_page_size;
     rig->backup.page_count = (uint32_t)(len / new_page_size);
-    for (uint32_t i = 0; i < rig->backup.page_count; i++)
+    for (uint32_t i = 0; i < rig->backup.page_count; i++) {
         page_hash_xor(&rig->backup.database_hash,
                       page_hash(SEED, i + 1, bytes + (size_t)i * new_page_size, new_page_size));
+    }
     free(bytes);
     assert_int_equal(target_examine(rig->live.path, 100, NULL, &rig->target, NULL), 0);
 }
@@ -155,14 +156,14 @@ static void refuses_another_page_size_in_wal_mode(void **state)
 
 static void knows_what_room_the_log_or_the_journal_needs(void **state)
 {
-    const struct backup_record backup = { .size = 100 * 4096,
+    const struct backup_record backup = { .size = UINT64_C(100) * 4096,
                                           .page_size = 4096,
                                           .page_count = 100 };
     struct target target = { .kind = TARGET_DATABASE, .page_size = 4096, .wal = true };
     uint64_t extra = 0;
 
     (void)state;
-    target.st.st_size = 300 * 4096;
+    target.st.st_size = 300L * 4096;
     assert_int_equal(publish_live_check(&target, &backup, &extra, NULL), 0);
     assert_int_equal(extra, 100 * (4096 + 24));
     target.wal = false;
