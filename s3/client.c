@@ -12,7 +12,7 @@
 #define CONNECT_TIMEOUT_MS 10000
 #define STALL_TIMEOUT_MS   60000
 #define ATTEMPTS_MAX       10
-#define DEADLINE_MS        (15 * 60 * 1000)
+#define DEADLINE_MS        INT64_C(900000)
 
 static int64_t or_default(int64_t value, int64_t fallback)
 {

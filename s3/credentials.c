@@ -159,12 +159,13 @@ static void take_property(struct str line, struct profile *profile)
         if ((value.ptr[i] == '#' || value.ptr[i] == ';') && strchr(" \t", value.ptr[i - 1]))
             value = trim((struct str){ value.ptr, i - 1 });
     }
-    if (str_eq_nocase(name, "aws_access_key_id"))
+    if (str_eq_nocase(name, "aws_access_key_id")) {
         profile->id = value;
-    else if (str_eq_nocase(name, "aws_secret_access_key"))
+    } else if (str_eq_nocase(name, "aws_secret_access_key")) {
         profile->secret = value;
-    else if (str_eq_nocase(name, "aws_session_token"))
+    } else if (str_eq_nocase(name, "aws_session_token")) {
         profile->token = value;
+    }
 }
 
 /* A parser of our own: inih cuts lines at 200 bytes, and session tokens are longer. */
@@ -192,15 +193,17 @@ int s3_profile_parse(struct str text, const char *name, const char *profile,
         }
     }
     r = take(&names, values.id, values.secret, values.token, &found, err);
-    if (r > 0)
+    if (r > 0) {
         *ret_credentials = found;
-    else
+    } else {
         s3_credentials_dispose(&found);
-    if (r == 0)
+    }
+    if (r == 0) {
         return err_set(err, ERR_NOT_FOUND,
                        exists ? "profile '%s' in '%s' has no access key"
                               : "there is no profile '%s' in '%s'",
                        profile, name);
+    }
     return r < 0 ? r : 0;
 }
 
@@ -212,12 +215,13 @@ static char *shared_file_path(bool *ret_named, int *ret)
 
     *ret = 0;
     *ret_named = named != NULL;
-    if (named != NULL)
+    if (named != NULL) {
         path = strdup(named);
-    else if (home != NULL)
+    } else if (home != NULL) {
         path = path_join(home, ".aws/credentials");
-    else
+    } else {
         return NULL;
+    }
     if (path == NULL)
         *ret = ERR_NOMEM;
     return path;

@@ -25,10 +25,11 @@ static int md5_base64(struct str text, char out[MD5_BASE64_SIZE], struct err *er
     uint8_t digest[EVP_MAX_MD_SIZE];
     int r = 0;
 
-    if (md5 == NULL || EVP_Digest(text.ptr, text.len, digest, NULL, md5, NULL) != 1)
+    if (md5 == NULL || EVP_Digest(text.ptr, text.len, digest, NULL, md5, NULL) != 1) {
         r = err_set(err, ERR_UNSUPPORTED, "cannot compute MD5");
-    else
+    } else {
         (void)EVP_EncodeBlock((uint8_t *)out, digest, MD5_LEN);
+    }
     EVP_MD_free(md5);
     return r;
 }

@@ -12,7 +12,7 @@
 #include "s3/uri.h"
 
 #define REGION_DEFAULT "us-east-1"
-#define TEXT_LEN_MAX   2048 /* bytes of an endpoint, and of what is made of it */
+#define TEXT_LEN_MAX   ((size_t)2048) /* bytes of an endpoint, and of what is made of it */
 
 /* An endpoint taken apart; the parts of its text are lower case where case does not matter. */
 struct parts {
@@ -207,13 +207,14 @@ static int parse_endpoint(const char *endpoint, struct parts *parts, struct err 
     if (strchr(endpoint, '@') != NULL)
         return refuse_user(err);
     if (strlen(endpoint) > TEXT_LEN_MAX)
-        return err_set(err, ERR_CONFIG, "endpoint is longer than %d bytes", TEXT_LEN_MAX);
-    if (slashes == NULL)
+        return err_set(err, ERR_CONFIG, "endpoint is longer than %zu bytes", TEXT_LEN_MAX);
+    if (slashes == NULL) {
         guess = true;
-    else if (strncasecmp(endpoint, "https://", 8) == 0)
+    } else if (strncasecmp(endpoint, "https://", 8) == 0) {
         parts->tls = true;
-    else if (strncasecmp(endpoint, "http://", 7) != 0)
+    } else if (strncasecmp(endpoint, "http://", 7) != 0) {
         return refuse(endpoint, "the scheme is neither http nor https", err);
+    }
     if (slashes != NULL)
         rest = slashes + 3;
     if (strpbrk(rest, "?#") != NULL)

@@ -81,47 +81,50 @@ static void hint_time(const struct s3_failure_context *context, const struct s3_
 static void hint_region(const struct s3_failure_context *context, const struct s3_lesson *lesson,
                         const struct s3_xml_error *error, struct err *err)
 {
-    if (lesson->region[0] != '\0' && strcmp(lesson->region, context->region) != 0)
+    if (lesson->region[0] != '\0' && strcmp(lesson->region, context->region) != 0) {
         err_hint(err, "the bucket is in region '%s', not '%s': set region", lesson->region,
                  context->region);
-    else if (error->endpoint[0] != '\0')
+    } else if (error->endpoint[0] != '\0') {
         err_hint(err, "the bucket is at '%s': set endpoint or region", error->endpoint);
-    else
+    } else {
         err_hint(err, "is region '%s' right? the server says: %s", context->region,
                  error->message[0] != '\0' ? error->message : "nothing more");
+    }
 }
 
 static void hint_denied(const char *s3_code, const struct s3_failure_context *context,
                         struct err *err)
 {
-    if (strcmp(s3_code, "SignatureDoesNotMatch") == 0)
+    if (strcmp(s3_code, "SignatureDoesNotMatch") == 0) {
         err_hint(err, "check secret_access_key, and access_key_id: they do not belong together");
-    else if (strcmp(s3_code, "InvalidAccessKeyId") == 0)
+    } else if (strcmp(s3_code, "InvalidAccessKeyId") == 0) {
         err_hint(err, "check access_key_id: '%s' does not know it", context->host);
-    else if (strcmp(s3_code, "ExpiredToken") == 0 || strcmp(s3_code, "InvalidToken") == 0)
+    } else if (strcmp(s3_code, "ExpiredToken") == 0 || strcmp(s3_code, "InvalidToken") == 0) {
         err_hint(err, "the session token is no longer valid: get new temporary credentials");
-    else
+    } else {
         err_hint(err,
                  "check the access key, and that it may list, read, write and delete in "
                  "bucket '%s'",
                  context->bucket);
+    }
 }
 
 static void hint(int code, const struct s3_xml_error *error,
                  const struct s3_failure_context *context, struct err *err)
 {
-    if (strcmp(error->code, "NoSuchBucket") == 0)
+    if (strcmp(error->code, "NoSuchBucket") == 0) {
         err_hint(err, "create bucket '%s', or check its name and the endpoint '%s'",
                  context->bucket, context->host);
-    else if (code == ERR_DENIED)
+    } else if (code == ERR_DENIED) {
         hint_denied(error->code, context, err);
-    else if (code == ERR_THROTTLED)
+    } else if (code == ERR_THROTTLED) {
         err_hint(err, "the server asks for fewer requests: try again later");
-    else if (code == ERR_SERVER || code == ERR_TIMEOUT)
+    } else if (code == ERR_SERVER || code == ERR_TIMEOUT) {
         err_hint(err, "the server failed: try again later, and see its log for this request");
-    else if (code == ERR_PROTOCOL && error->code[0] == '\0')
+    } else if (code == ERR_PROTOCOL && error->code[0] == '\0') {
         err_hint(err, "is '%s' an S3 server, and does it take %s on this port?", context->host,
                  "http or https");
+    }
 }
 
 /* "HTTP 400 InvalidArgument (request 4442587FB7D0A2F9): The part number must ..." */
@@ -165,10 +168,11 @@ int s3_failure_describe(const struct http_response *response, struct str body,
     }
     learn_region(response, &error, &lesson);
     learn_time(response, error.code, context, &lesson);
-    if (lesson.has_skew || is_about_time(error.code))
+    if (lesson.has_skew || is_about_time(error.code)) {
         hint_time(context, &lesson, err);
-    else if (is_about_region(response->status, error.code))
+    } else if (is_about_region(response->status, error.code)) {
         hint_region(context, &lesson, &error, err);
+    }
     hint(code, &error, context, err);
     if (ret_lesson != NULL)
         *ret_lesson = lesson;

@@ -13,7 +13,7 @@ struct err;
 struct http_response;
 
 /* How far a server's clock may be from ours before requests are refused: 15 minutes. */
-#define S3_SKEW_MS_MAX (15 * 60 * 1000)
+#define S3_SKEW_MS_MAX INT64_C(900000)
 
 /* What is known beside the answer. */
 struct s3_failure_context {

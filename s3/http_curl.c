@@ -156,12 +156,13 @@ static int watch(void *context, curl_off_t down_total, curl_off_t down, curl_off
     }
     if (x->body_left == 0 && !answering && x->request->answer_timeout_ms > patience)
         patience = x->request->answer_timeout_ms;
-    if (now - x->moved_ms > patience)
+    if (now - x->moved_ms > patience) {
         x->failed = err_set(x->err, ERR_TIMEOUT, "no byte in either direction for %lld seconds",
                             (long long)(patience / 1000));
-    else if (now - x->begun_ms >
-             x->request->total_timeout_ms + (down_total + up_total) / SLOWEST_RATE)
+    } else if (now - x->begun_ms >
+               x->request->total_timeout_ms + (down_total + up_total) / SLOWEST_RATE) {
         x->failed = err_set(x->err, ERR_TIMEOUT, "the transfer takes too long");
+    }
     return x->failed < 0 ? 1 : 0;
 }
 
@@ -440,15 +441,17 @@ static int curl_perform(struct http_transport *transport, const struct http_requ
     code = curl_easy_setopt(curl, CURLOPT_URL, request->url);
     if (code == CURLE_OK)
         code = curl_easy_perform(curl);
-    if (x.failed < 0)
+    if (x.failed < 0) {
         r = x.failed;
-    else if (code != CURLE_OK)
+    } else if (code != CURLE_OK) {
         r = fail(&x, curl, code);
+    }
 out:
-    if (r == 0)
+    if (r == 0) {
         put_handle(self, curl);
-    else
+    } else {
         curl_easy_cleanup(curl);
+    }
     curl_slist_free_all(lines);
     return r;
 }

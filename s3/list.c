@@ -76,10 +76,11 @@ static int list_pages(struct s3_client *client, struct listing *listing, struct 
         add_param(&query, "prefix", listing->prefix);
         if (listing->delimiter != NULL)
             add_param(&query, "delimiter", listing->delimiter);
-        if (token != NULL)
+        if (token != NULL) {
             add_param(&query, "continuation-token", token);
-        else if (listing->start_after != NULL)
+        } else if (listing->start_after != NULL) {
             add_param(&query, "start-after", listing->start_after);
+        }
         r = fetch_page(client, &query, s3_xml_list_parse, &page, err);
         if (r < 0)
             break;

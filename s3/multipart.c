@@ -227,10 +227,11 @@ void s3_abort_multipart_upload(struct s3_upload *upload)
     upload->is_over = true;
     r = s3_perform(upload->client, &call, &answer, &err);
     s3_answer_dispose(&answer);
-    if (r < 0 && r != ERR_NOT_FOUND)
+    if (r < 0 && r != ERR_NOT_FOUND) {
         log_warn("the unfinished upload of '%s' could not be removed (%s): its parts take up "
                  "space until the bucket's rules remove them",
                  upload->key, err.msg);
+    }
 }
 
 void s3_upload_free(struct s3_upload *upload)
@@ -256,11 +257,12 @@ int s3_part_size_choose(uint64_t object_size_max, uint64_t part_size_wanted,
         size = part_size_wanted;
     if (size < S3_PART_SIZE_MIN)
         size = S3_PART_SIZE_MIN;
-    if (size > S3_PART_SIZE_MAX)
+    if (size > S3_PART_SIZE_MAX) {
         return err_set(err, ERR_LIMIT,
                        "an object of %" PRIu64 " bytes needs parts larger than the %" PRIu64
                        " bytes that S3 takes",
                        object_size_max, S3_PART_SIZE_MAX);
+    }
     *ret_part_size = (size + MIB - 1) / MIB * MIB;
     return 0;
 }

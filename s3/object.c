@@ -115,14 +115,16 @@ static int read_extent(const struct get *get, const struct http_response *respon
 
     if (ranged && response->status == 206) {
         text = http_headers_get(&response->headers, "content-range");
-        if (parse_content_range(text, ret_begin, ret_end, ret_size) < 0)
+        if (parse_content_range(text, ret_begin, ret_end, ret_size) < 0) {
             return err_set(err, ERR_PROTOCOL, "the answer's Content-Range is '%.64s'",
                            text != NULL ? text : "");
+        }
         return 0;
     }
-    if (ranged || response->status != 200)
+    if (ranged || response->status != 200) {
         return err_set(err, ERR_PROTOCOL, "the server answers a GET of %s with status %d",
                        ranged ? "a range" : "a whole object", response->status);
+    }
     text = http_headers_get(&response->headers, "content-length");
     *ret_begin = 0;
     if (text == NULL || parse_u64(text, 0, UINT64_MAX - 1, ret_size, NULL) < 0)
@@ -142,14 +144,16 @@ static int check_answer(struct get *get, const struct http_response *response, s
     if (r < 0)
         return r;
     copy_etag(response, etag);
-    if (begin != get->at)
+    if (begin != get->at) {
         return err_set(err, ERR_PROTOCOL, "asked for byte %llu on, the server sends from %llu",
                        (unsigned long long)get->at, (unsigned long long)begin);
+    }
     if (get->has_answer && (size != get->size || strcmp(etag, get->etag) != 0))
         return err_set(err, ERR_CORRUPT, "the object was replaced while it was read");
-    if (get->end != S3_TO_END && end < get->end)
+    if (get->end != S3_TO_END && end < get->end) {
         return err_set(err, ERR_CORRUPT, "the object ends at byte %llu, before byte %llu",
                        (unsigned long long)size, (unsigned long long)get->end);
+    }
     if (get->end != S3_TO_END && end > get->end)
         return err_set(err, ERR_PROTOCOL, "the server sends more than the range asked for");
     get->end = end;
@@ -218,9 +222,10 @@ static int get_attempt(struct s3_client *client, struct s3_call *call, struct ge
     r = s3_attempt(client, call, attempts, answer, err);
     if (r == 0 && !get->attempt_checked) /* no byte came, so nobody has looked yet */
         r = check_answer(get, &answer->response, err);
-    if (r == 0 && get->at < get->end)
+    if (r == 0 && get->at < get->end) {
         r = err_set(err, ERR_NET, "the answer ends %llu bytes early",
                     (unsigned long long)(get->end - get->at));
+    }
     if (r == ERR_EXISTS && before > get->begin) /* 412: If-Match did not hold */
         r = err_set(err, ERR_CORRUPT, "the object was replaced while it was read");
     if (get->at > before)

@@ -101,9 +101,10 @@ static int add_headers(struct attempt *attempt, const char *date, struct err *er
         r = http_headers_add(&attempt->headers, "x-amz-content-sha256", hash, err);
     if (r == 0 && secret_is_set(token))
         r = http_headers_add(&attempt->headers, "x-amz-security-token", token->ptr, err);
-    for (size_t i = 0; call->headers != NULL && i < call->headers->count && r == 0; i++)
+    for (size_t i = 0; call->headers != NULL && i < call->headers->count && r == 0; i++) {
         r = http_headers_add(&attempt->headers, call->headers->items[i].name,
                              call->headers->items[i].value, err);
+    }
     return r;
 }
 
@@ -234,9 +235,10 @@ static int judge(struct attempt *attempt, struct s3_attempts *attempts, struct e
     attempts->clock_offset_ms = attempt->offset_ms + lesson.skew_ms;
     attempts->wants_region =
         lesson.region[0] != '\0' && strcmp(lesson.region, attempt->region) != 0;
-    if (attempts->wants_region)
+    if (attempts->wants_region) {
         (void)snprintf(attempts->region, sizeof(attempts->region), "%.*s", S3_REGION_LEN_MAX,
                        lesson.region);
+    }
     return r;
 }
 
@@ -441,17 +443,19 @@ int s3_key_check(const char *key, struct err *err)
 {
     const size_t len = strlen(key);
 
-    if (len < 1 || len > S3_KEY_LEN_MAX)
+    if (len < 1 || len > S3_KEY_LEN_MAX) {
         return err_set(err, ERR_CONFIG, "an object's key has 1 to %d bytes, not %zu",
                        S3_KEY_LEN_MAX, len);
+    }
     for (size_t i = 0; i < len;) {
         const unsigned char *at = (const unsigned char *)key + i;
         const size_t step = utf8_len(at);
 
         /* XML cannot carry control characters: such a key could never be listed. */
-        if (step == 0 || *at < 0x20 || *at == 0x7f)
+        if (step == 0 || *at < 0x20 || *at == 0x7f) {
             return err_set(err, ERR_CONFIG,
                            "an object's key is not UTF-8 without control characters (byte %zu)", i);
+        }
         i += step;
     }
     return 0;
@@ -477,10 +481,11 @@ int s3_payload_hash(struct io_source *source, const struct cancel *cancel,
     size_t len = 0;
     int r = 0;
 
-    if (chunk == NULL || sha == NULL || EVP_DigestInit_ex(sha, EVP_sha256(), NULL) != 1)
+    if (chunk == NULL || sha == NULL || EVP_DigestInit_ex(sha, EVP_sha256(), NULL) != 1) {
         r = err_nomem(err);
-    else
+    } else {
         r = io_rewind(source, err);
+    }
     while (r == 0) {
         r = cancel_check(cancel, err);
         if (r == 0)
@@ -491,9 +496,10 @@ int s3_payload_hash(struct io_source *source, const struct cancel *cancel,
         if (EVP_DigestUpdate(sha, chunk, len) != 1)
             r = err_nomem(err);
     }
-    if (r == 0 && total != source->size)
+    if (r == 0 && total != source->size) {
         r = err_set(err, ERR_IO, "the data to send has %llu bytes, not %llu",
                     (unsigned long long)total, (unsigned long long)source->size);
+    }
     if (r == 0 && EVP_DigestFinal_ex(sha, digest, NULL) != 1)
         r = err_nomem(err);
     if (r == 0)

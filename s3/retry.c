@@ -174,10 +174,11 @@ int64_t s3_retry_after_ms(const char *header, int64_t wall_now_ms)
 
     if (header == NULL)
         return 0;
-    if (parse_u64(header, 0, INT32_MAX, &seconds, NULL) == 0)
+    if (parse_u64(header, 0, INT32_MAX, &seconds, NULL) == 0) {
         wait_ms = (int64_t)seconds * 1000;
-    else if (parse_http_date(header, &date_ms, NULL) == 0)
+    } else if (parse_http_date(header, &date_ms, NULL) == 0) {
         wait_ms = date_ms - wall_now_ms;
+    }
     if (wait_ms < 0)
         return 0;
     return wait_ms < RETRY_AFTER_MS_MAX ? wait_ms : RETRY_AFTER_MS_MAX;

@@ -26,8 +26,13 @@ static bool is_space(char c)
 
 static void add_lower(struct buf *to, const char *text)
 {
-    for (; *text != '\0'; text++)
-        buf_add_char(to, *text >= 'A' && *text <= 'Z' ? (char)(*text - 'A' + 'a') : *text);
+    for (; *text != '\0'; text++) {
+        char c = *text;
+
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c - 'A' + 'a');
+        buf_add_char(to, c);
+    }
 }
 
 /* Without the spaces at the ends, and with one for each run inside. */
@@ -87,7 +92,7 @@ static size_t sort_signed(const struct http_headers *headers,
             sorted[count++] = &headers->items[i];
     }
     if (count > 0)
-        qsort(sorted, count, sizeof(sorted[0]), compare_headers);
+        qsort(sorted, count, sizeof(const struct http_header *), compare_headers);
     return count;
 }
 
@@ -178,9 +183,10 @@ int sigv4_key_derive(const struct secret *secret_access_key, const struct sigv4_
     size_t from_len = 4 + secret_access_key->len;
     int r = 0;
 
-    if (secret_access_key->len > SECRET_LEN_MAX)
+    if (secret_access_key->len > SECRET_LEN_MAX) {
         return err_set(err, ERR_CONFIG, "secret_access_key is longer than %d bytes",
                        SECRET_LEN_MAX);
+    }
     memcpy(first + 4, secret_access_key->ptr, secret_access_key->len);
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && r == 0; i++) {
         uint8_t mac[SIGV4_KEY_LEN] = { 0 };

@@ -42,9 +42,10 @@ int uri_decode(struct buf *to, struct str text, bool plus_is_space, struct err *
 
             if (text.len - i > 2)
                 memcpy(digits, text.ptr + i + 1, 2);
-            if (parse_hex(digits, &byte, 1, NULL) < 0)
+            if (parse_hex(digits, &byte, 1, NULL) < 0) {
                 return err_set(err, ERR_PROTOCOL, "'%.*s' is not percent-encoded", (int)text.len,
                                text.ptr);
+            }
             c = (char)byte;
             i += 2;
         } else if (c == '+' && plus_is_space) {

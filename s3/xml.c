@@ -131,10 +131,11 @@ bool s3_xml_error_parse(struct str text, struct s3_xml_error *ret_error)
     if (document == NULL)
         return false;
     node = xmlDocGetRootElement(document);
-    if (is_named(node, "ErrorResponse"))
+    if (is_named(node, "ErrorResponse")) {
         node = child(node, "Error");
-    else if (!is_named(node, "Error"))
+    } else if (!is_named(node, "Error")) {
         node = NULL;
+    }
     if (node != NULL) {
         memset(ret_error, 0, sizeof(*ret_error));
         read_error(node, ret_error);
@@ -290,9 +291,10 @@ static int read_list(const xmlNode *root, struct s3_list_page *page, struct err 
     /* Some servers send a blank token for ever: IsTruncated alone decides. */
     page->is_truncated = child_is(root, "IsTruncated", "true");
     r = read_items(root, "Contents", read_object, is_encoded, &page->items, &page->item_count, err);
-    if (r == 0)
+    if (r == 0) {
         r = read_items(root, "CommonPrefixes", read_prefix, is_encoded, &page->prefixes,
                        &page->prefix_count, err);
+    }
     if (r == 0) /* opaque: never decoded, whatever EncodingType says */
         r = read_token(root, "NextContinuationToken", &page->next_token, err);
     if (r == 0 && page->is_truncated && page->next_token == NULL)
@@ -330,10 +332,11 @@ static int parse_page(struct str text, const char *root_name,
         return r;
     r = read(root, &page, err);
     xmlFreeDoc(document);
-    if (r < 0)
+    if (r < 0) {
         s3_list_page_dispose(&page);
-    else
+    } else {
         *ret_page = page;
+    }
     return r;
 }
 

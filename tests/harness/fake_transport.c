@@ -38,9 +38,10 @@ static int remember(struct fake_transport *fake, const struct http_request *requ
     kept->answer_timeout_ms = request->answer_timeout_ms;
     kept->cancel = request->cancel;
     buf_add_text(&kept->url, request->url);
-    for (size_t i = 0; i < request->headers->count; i++)
+    for (size_t i = 0; i < request->headers->count; i++) {
         buf_addf(&kept->headers, "%s: %s\n", request->headers->items[i].name,
                  request->headers->items[i].value);
+    }
     return request->body != NULL ? read_body(request->body, &kept->body, err) : 0;
 }
 

@@ -94,12 +94,14 @@ static int sign(json_t *input, struct signing *signing, struct err *err)
     request.path = signing->path.ptr;
     request.query = signing->query.ptr;
     r = sigv4_canonical_request(&request, &signing->canonical, err);
-    if (r == 0)
+    if (r == 0) {
         r = sigv4_string_to_sign(&scope, buf_str(&signing->canonical), &signing->string_to_sign,
                                  err);
-    if (r == 0)
+    }
+    if (r == 0) {
         r = sigv4_authorization(&request, &scope, text_of(input, "access_key"), &signing->secret,
                                 &signing->authorization, err);
+    }
     return r;
 }
 
@@ -112,10 +114,11 @@ static int answer(const char *line)
 
     if (input != NULL)
         r = sign(input, &signing, &err);
-    if (r == 0)
+    if (r == 0) {
         output = json_pack("{s:s, s:s, s:s}", "canonical_request", signing.canonical.ptr,
                            "string_to_sign", signing.string_to_sign.ptr, "authorization",
                            signing.authorization.ptr);
+    }
     if (output == NULL || json_dumpf(output, stdout, JSON_COMPACT) != 0 || putchar('\n') == EOF)
         r = -1;
     if (r < 0)

@@ -194,9 +194,10 @@ static void an_answer_that_is_no_listing_is_an_error(void **state)
 
     (void)state;
     S3_RIG_INIT(&rig, replies);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         assert_int_equal(s3_list_objects(rig.client, "p", NULL, collect, &keys, &rig.err),
                          ERR_PROTOCOL);
+    }
     assert_string_equal(rig.err.msg, "list 'p': the answer is not a ListBucketResult document");
     buf_dispose(&keys);
     s3_rig_dispose(&rig);

@@ -90,9 +90,10 @@ static void gives_up_after_ten_attempts_and_says_so(void **state)
     struct s3_rig rig;
 
     (void)state;
-    for (size_t i = 0; i < 10; i++)
+    for (size_t i = 0; i < 10; i++) {
         replies[i] =
             (struct fake_reply)FAKE_REPLY(503, "x-amz-request-id: R7", S3_ERROR("SlowDown"));
+    }
     S3_RIG_INIT(&rig, replies);
     assert_int_equal(perform(&rig, &get_call, NULL), ERR_THROTTLED);
     assert_string_equal(rig.err.msg, "after 10 attempts: HTTP 503 SlowDown (request R7)");

@@ -191,9 +191,10 @@ static void reads_retry_after(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_int_equal(s3_retry_after_ms(cases[i].header, INT64_C(1795417528000)),
                          cases[i].wait_ms);
+    }
 }
 
 int main(void)
