@@ -18,8 +18,9 @@
 #define DIR_MODE    0700
 #define TEMP_PREFIX ".tmp-"
 #define COPY_CHUNK  (256u << 10)
-#define PART_SIZE   (UINT64_C(8) << 20) /* bytes; a larger pack is written in place, see direct_fd \
-                                         */
+#define PART_SIZE                                                                                  \
+    (UINT64_C(8) << 20) /* bytes; a larger pack is written in place, see direct_fd                 \
+                         */
 
 struct dir_store {
     struct object_store store;

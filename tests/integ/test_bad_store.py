@@ -1,7 +1,9 @@
 """Goal: whatever is wrong with the store or with the way to it, one clear line says so with what to
 do, the exit code tells scripts, and nothing is lost.
 
-usage: test_bad_store.py STORE       dir: damage and disks; rgw, swift: keys, clocks, regions, networks
+usage: test_bad_store.py STORE
+
+For dir: damage and full disks; for rgw and swift: keys, clocks, regions, networks.
 """
 import glob
 import json
@@ -109,7 +111,8 @@ class Remote(Case):
     def test_clock_wrong_by_an_hour(self):
         for shift in ("+1h", "-1h"):
             result = self.run_in(self.store, "create", self.source, env={
-                "LD_PRELOAD": testlib.faketime(), "FAKETIME": shift, "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                "LD_PRELOAD": testlib.faketime(), "FAKETIME": shift,
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
                 "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"})
             self.assertEqual(result.code, 0, result)  # corrected from the server's own clock,
             self.assertIn("clock", result.err)        # and said

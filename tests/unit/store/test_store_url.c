@@ -104,8 +104,8 @@ static void opening_takes_defaults_and_lets_the_url_win(void **state)
     (void)state;
     assert_int_equal(secret_set(&secret, "secret", 6, NULL), 0);
     defaults.secret_access_key = &secret;
-    assert_int_equal(store_open("s3://bucket/p/?endpoint=http://127.0.0.1:2", &defaults, &store, NULL),
-                     0);
+    assert_int_equal(
+        store_open("s3://bucket/p/?endpoint=http://127.0.0.1:2", &defaults, &store, NULL), 0);
     assert_string_equal(store->url, "s3://bucket/p?endpoint=http://127.0.0.1:2");
     object_store_free(store);
     assert_int_equal(store_open("s3://bucket", &defaults, &store, NULL), 0);
