@@ -10,6 +10,7 @@
 #include "tests/harness/temp_dir.h"
 #include "tests/harness/test.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -332,7 +333,7 @@ static void leaves_the_application_alone_when_it_is_not_let_in(void **state)
         pid_t pid;
 
         begin(modes[i]);
-        assert_int_equal(pipe(ready), 0);
+        assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
         pid = fork();
         if (pid == 0) {
             sqlite3 *db = NULL;

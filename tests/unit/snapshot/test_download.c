@@ -101,7 +101,7 @@ static void refuses_to_replace_what_a_process_has_open(void **state)
 
     (void)state;
     put_file(path, "in use");
-    assert_int_equal(pipe(ready), 0);
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
     pid = fork();
     if (pid == 0) {
         if (open(path, O_RDONLY | O_CLOEXEC) < 0 || write(ready[1], "x", 1) != 1)

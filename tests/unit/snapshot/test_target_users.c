@@ -38,7 +38,7 @@ static pid_t user_start(const char *sql, const char *suffix)
     pid_t pid;
 
     (void)snprintf(path, sizeof(path), "%s%s", fixture.path, suffix);
-    assert_int_equal(pipe(ready), 0);
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
     pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
