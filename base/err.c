@@ -92,10 +92,11 @@ int err_set_errno(struct err *err, const char *format, ...)
     len = strlen(err->msg);
     (void)snprintf(err->msg + len, sizeof(err->msg) - len, ": %s",
                    strerror_r(os_errno, text, sizeof(text))); /* the GNU variant */
-    if (os_errno == ENOSPC || os_errno == EDQUOT)
+    if (os_errno == ENOSPC || os_errno == EDQUOT) {
         err_hint(err, "free some space there, or choose another place");
-    else if (os_errno == EROFS)
+    } else if (os_errno == EROFS) {
         err_hint(err, "the file system is mounted read-only");
+    }
     return code;
 }
 

@@ -27,9 +27,9 @@ static int read_chunk(int fd, struct buf *buf, size_t *ret_len, struct err *err)
         room = READ_CHUNK;
     if (room > 0 && (to = buf_reserve(buf, room)) == NULL)
         return buf_check(buf, err);
-    do
+    do {
         got = read(fd, to, room > 0 ? room : 1);
-    while (got < 0 && errno == EINTR);
+    } while (got < 0 && errno == EINTR);
     if (got < 0)
         return err_set_errno(err, "read");
     if (got > 0 && room == 0)
@@ -101,9 +101,10 @@ int file_pread_all(int fd, void *data, size_t len, uint64_t offset, const char *
             continue;
         if (got < 0)
             return err_set_errno(err, "read '%s'", name);
-        if (got == 0)
+        if (got == 0) {
             return err_set(err, ERR_CORRUPT, "'%s' ends at byte %llu", name,
                            (unsigned long long)offset);
+        }
         bytes += got;
         len -= (size_t)got;
         offset += (uint64_t)got;
@@ -166,10 +167,11 @@ int file_sync_parent(const char *path, struct err *err)
     if (dir == NULL)
         return err_nomem(err);
     fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
         r = err_set_errno(err, "open '%s'", dir);
-    else if (fsync(fd) < 0 && errno != EINVAL) /* EINVAL: directories cannot be synced there */
+    } else if (fsync(fd) < 0 && errno != EINVAL) { /* EINVAL: directories cannot be synced there */
         r = err_set_errno(err, "sync '%s'", dir);
+    }
     if (fd >= 0)
         (void)close(fd);
     free(dir);

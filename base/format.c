@@ -85,13 +85,14 @@ void format_duration(int64_t ms, char out[FORMAT_TIME_SIZE])
 {
     const long long seconds = (long long)((ms + 500) / 1000);
 
-    if (ms < 1000)
+    if (ms < 1000) {
         (void)snprintf(out, FORMAT_TIME_SIZE, "%lld ms", (long long)ms);
-    else if (ms < 59950)
+    } else if (ms < 59950) {
         (void)snprintf(out, FORMAT_TIME_SIZE, "%.1f s", (double)ms / 1000);
-    else if (seconds < 3600)
+    } else if (seconds < 3600) {
         (void)snprintf(out, FORMAT_TIME_SIZE, "%lld min %lld s", seconds / 60, seconds % 60);
-    else
+    } else {
         (void)snprintf(out, FORMAT_TIME_SIZE, "%lld h %lld min", seconds / 3600,
                        seconds % 3600 / 60);
+    }
 }

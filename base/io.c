@@ -191,9 +191,9 @@ static int fd_source_read(struct io_source *source, void *data, size_t len, size
     if (len > left)
         len = (size_t)left;
     if (len > 0) {
-        do
+        do {
             got = pread(self->fd, data, len, (off_t)(self->offset + self->at));
-        while (got < 0 && errno == EINTR);
+        } while (got < 0 && errno == EINTR);
         if (got < 0)
             return err_set_errno(err, "read");
         if (got == 0)

@@ -38,9 +38,10 @@ int parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret, struc
 
     if (!scan_u64(&p, &value) || *p != '\0')
         return err_set(err, ERR_CONFIG, "'%s' is not a whole number", text);
-    if (value < min || value > max)
+    if (value < min || value > max) {
         return err_set(err, ERR_CONFIG, "'%s' is not between %llu and %llu", text,
                        (unsigned long long)min, (unsigned long long)max);
+    }
     *ret = value;
     return 0;
 }
@@ -72,12 +73,13 @@ static uint64_t size_unit(const char *unit)
     if (letter == NULL || *letter == '\0')
         return 0;
     for (const char *p = letters; p <= letter; p++) {
-        if (strcasecmp(unit + 1, "b") == 0)
+        if (strcasecmp(unit + 1, "b") == 0) {
             factor *= 1000;
-        else if (unit[1] == '\0' || strcasecmp(unit + 1, "ib") == 0)
+        } else if (unit[1] == '\0' || strcasecmp(unit + 1, "ib") == 0) {
             factor *= 1024;
-        else
+        } else {
             return 0;
+        }
     }
     return factor;
 }
@@ -140,9 +142,10 @@ int parse_duration(const char *text, int64_t *ret_ms, struct err *err)
         uint64_t value;
         int64_t unit;
 
-        if (!scan_u64(&p, &value) || (unit = scan_duration_unit(&p)) == 0)
+        if (!scan_u64(&p, &value) || (unit = scan_duration_unit(&p)) == 0) {
             return err_set(err, ERR_CONFIG,
                            "'%s' is not a duration such as 500ms, 30s, 15m or 1h30m", text);
+        }
         if (value > (uint64_t)((INT64_MAX - total) / unit))
             return err_set(err, ERR_CONFIG, "'%s' is too long", text);
         total += (int64_t)value * unit;

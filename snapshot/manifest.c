@@ -237,9 +237,10 @@ int database_name_check(const char *name, struct err *err)
 int catalog_manifest_key(const char *database, uint64_t generation, char out[CATALOG_KEY_SIZE],
                          struct err *err)
 {
-    if (generation == 0 || generation > MANIFEST_GENERATION_MAX)
+    if (generation == 0 || generation > MANIFEST_GENERATION_MAX) {
         return err_set(err, ERR_LIMIT, "a manifest of generation %llu",
                        (unsigned long long)generation);
+    }
     (void)snprintf(out, CATALOG_KEY_SIZE, "%s/manifest/%010llu.json", database,
                    (unsigned long long)generation);
     return 0;

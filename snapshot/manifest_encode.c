@@ -163,11 +163,12 @@ int manifest_encode(const struct manifest *manifest, struct buf *out, struct err
     put(&w, "deletions", json_array());
     for (size_t i = 0; i < manifest->deletion_count; i++)
         append(&w, "deletions", encode_deletion(&manifest->deletions[i]));
-    if (w.failed)
+    if (w.failed) {
         r = err_set(err, ERR_NOMEM,
                     "encode the manifest: out of memory, or text that is not UTF-8");
-    else if (json_dump_callback(w.object, dump_chunk, out, JSON_COMPACT) < 0)
+    } else if (json_dump_callback(w.object, dump_chunk, out, JSON_COMPACT) < 0) {
         r = out->failed != 0 ? buf_check(out, err) : err_nomem(err);
+    }
     json_decref(w.object);
     return r;
 }

@@ -130,9 +130,10 @@ int index_block_decode(const void *data, size_t len, enum index_type type, struc
         return corrupt(err, "a block whose checksum is wrong");
     if (wire_get_u32(from) != BLOCK_MAGIC || wire_get_u32(from + 12) != stored_len)
         return corrupt(err, "a block with a wrong header");
-    if (from[4] != BLOCK_VERSION || from[6] > ENCODING_ZSTD || from[7] != 0)
+    if (from[4] != BLOCK_VERSION || from[6] > ENCODING_ZSTD || from[7] != 0) {
         return err_set(err, ERR_UNSUPPORTED, "pack index: a block of version %u, encoding %u",
                        from[4], from[6]);
+    }
     if (from[5] != (uint8_t)type)
         return corrupt(err, "a block of another type");
     r = decode_payload(from, ret_payload, err);
@@ -213,9 +214,10 @@ int seek_table_encode(const struct seek_entry *entries, uint32_t entry_count, st
     const uint64_t body_len = (uint64_t)entry_count * SEEK_ENTRY_LEN + SEEK_FOOTER_LEN;
     uint8_t *to;
 
-    if (entry_count > SEEK_ENTRIES_MAX)
+    if (entry_count > SEEK_ENTRIES_MAX) {
         return err_set(err, ERR_LIMIT, "a pack of %u frames, more than the seekable format allows",
                        entry_count);
+    }
     to = buf_reserve(out, SKIPPABLE_HEADER_LEN + (size_t)body_len);
     if (to == NULL)
         return buf_check(out, err);

@@ -89,10 +89,11 @@ const struct page_run *page_map_find(const struct page_map *map, uint32_t page_n
     while (high - low > 1) {
         const size_t middle = low + (high - low) / 2;
 
-        if (map->runs[middle].first_page <= page_number)
+        if (map->runs[middle].first_page <= page_number) {
             low = middle;
-        else
+        } else {
             high = middle;
+        }
     }
     return &map->runs[low];
 }
@@ -229,9 +230,10 @@ int page_map_encode(const struct page_map *map, const struct page_map *base, str
 {
     struct run_state state = { 1, 0, 0 };
 
-    if (map->pack_count > MAP_PACKS_MAX)
+    if (map->pack_count > MAP_PACKS_MAX) {
         return err_set(err, ERR_LIMIT, "a page map of %zu packs, more than %u", map->pack_count,
                        MAP_PACKS_MAX);
+    }
     encode_header(map, base == NULL ? MAP_WHOLE : MAP_DIFFERENCE, out);
     if (base != NULL) {
         encode_difference(map, base, out);
@@ -329,9 +331,10 @@ static int decode_header(struct wire_reader *reader, const struct page_map *base
 
     if (reader->failed || page_count == 0)
         return corrupt(err, "no header");
-    if ((kind == MAP_DIFFERENCE) != (base != NULL))
+    if ((kind == MAP_DIFFERENCE) != (base != NULL)) {
         return corrupt(err, base != NULL ? "a whole map where a difference is expected"
                                          : "a difference without its base");
+    }
     for (uint64_t i = 0; i < pack_count; i++) {
         const uint8_t *bytes = wire_read_bytes(reader, UUID_BYTES);
         char id[UUID_TEXT_SIZE];

@@ -197,12 +197,13 @@ static int dir_head(struct object_store *store, const char *key, struct object_i
     r = make_path(store, key, &path, err);
     if (r < 0)
         return r;
-    if (stat(path, &st) < 0)
+    if (stat(path, &st) < 0) {
         r = err_set_errno(err, "look at '%s'", path);
-    else if (!S_ISREG(st.st_mode))
+    } else if (!S_ISREG(st.st_mode)) {
         r = err_set(err, ERR_NOT_FOUND, "'%s' is not a file", path);
-    else
+    } else {
         fill_info(&st, ret_info);
+    }
     free(path);
     return r;
 }
@@ -245,10 +246,11 @@ static int dir_delete(struct object_store *store, const char *const *keys, size_
         r = make_path(store, keys[i], &path, err);
         if (r < 0)
             return r;
-        if (unlink(path) == 0)
+        if (unlink(path) == 0) {
             remove_empty_parents(root_of(store), path);
-        else if (errno != ENOENT && errno != ENOTDIR)
+        } else if (errno != ENOENT && errno != ENOTDIR) {
             r = err_set_errno(err, "delete '%s'", path);
+        }
         free(path);
         if (r < 0)
             return r;

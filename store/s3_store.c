@@ -63,9 +63,10 @@ static int s3_get(struct object_store *store, const char *key, uint64_t offset, 
     int r;
 
     r = full_key(store, key, &full, err);
-    if (r == 0)
+    if (r == 0) {
         r = s3_get_object(self_of(store)->client, full, offset,
                           len == OBJECT_TO_END ? S3_TO_END : len, sink, &info, err);
+    }
     if (r == 0 && ret_info != NULL)
         fill_info(&info, ret_info);
     free(full);
@@ -157,10 +158,11 @@ static int s3_delete(struct object_store *store, const char *const *keys, size_t
         return err_nomem(err);
     for (size_t i = 0; i < key_count && r == 0; i++)
         r = full_key(store, keys[i], &full[i], err);
-    if (r == 0 && key_count == 1)
+    if (r == 0 && key_count == 1) {
         r = s3_delete_object(self_of(store)->client, full[0], err);
-    else if (r == 0)
+    } else if (r == 0) {
         r = s3_delete_objects(self_of(store)->client, (const char *const *)full, key_count, err);
+    }
     for (size_t i = 0; i < key_count; i++)
         free(full[i]);
     free(full);

@@ -56,20 +56,22 @@ static int set_parameter(struct store_url *url, struct str name, const char *val
     char **to = NULL;
 
     if (str_eq_text(name, "addressing")) {
-        if (strcmp(value, "path") == 0)
+        if (strcmp(value, "path") == 0) {
             url->addressing = S3_ADDRESSING_PATH;
-        else if (strcmp(value, "virtual") == 0)
+        } else if (strcmp(value, "virtual") == 0) {
             url->addressing = S3_ADDRESSING_VIRTUAL_HOST;
-        else if (strcmp(value, "auto") == 0)
+        } else if (strcmp(value, "auto") == 0) {
             url->addressing = S3_ADDRESSING_AUTO;
-        else
+        } else {
             return ERR_CONFIG;
+        }
         return 0;
     }
-    if (str_eq_text(name, "endpoint"))
+    if (str_eq_text(name, "endpoint")) {
         to = &url->endpoint;
-    else if (str_eq_text(name, "region"))
+    } else if (str_eq_text(name, "region")) {
         to = &url->region;
+    }
     if (to == NULL)
         return ERR_NOT_FOUND;
     if (*to != NULL || value[0] == '\0')
@@ -145,9 +147,10 @@ static int parse_s3(const char *text, struct store_url *url, struct err *err)
     url->prefix = percent_decode(prefix);
     if (url->prefix == NULL)
         return refuse(err, url_examples, text, "has a bad '%' in its prefix");
-    if (url->prefix[0] != '\0' && object_key_check(url->prefix, NULL) < 0)
+    if (url->prefix[0] != '\0' && object_key_check(url->prefix, NULL) < 0) {
         return refuse(err, "use letters, digits, '.', '_' and '-', joined by single slashes", text,
                       "has a prefix that not every server takes");
+    }
     return query == NULL ? 0 : parse_query(text, str_from(query + 1), url, err);
 }
 
@@ -173,12 +176,13 @@ int store_url_parse(const char *text, struct store_url *ret_url, struct err *err
 
     if (strlen(text) > URL_LEN_MAX)
         return err_set(err, ERR_CONFIG, "the store URL is longer than %u bytes", URL_LEN_MAX);
-    if (strncmp(text, "s3://", 5) == 0)
+    if (strncmp(text, "s3://", 5) == 0) {
         r = parse_s3(text, &url, err);
-    else if (strncmp(text, "file://", 7) == 0)
+    } else if (strncmp(text, "file://", 7) == 0) {
         r = parse_file(text, &url, err);
-    else
+    } else {
         r = refuse(err, url_examples, text, "begins with neither s3:// nor file://");
+    }
     if (r < 0) {
         store_url_dispose(&url);
         return r;

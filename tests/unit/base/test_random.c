@@ -14,10 +14,11 @@ static void ids_have_the_form_of_version_4(void **state)
         uuid_v4(id);
         assert_int_equal(strlen(id), 36);
         for (size_t i = 0; i < 36; i++) {
-            if (i == 8 || i == 13 || i == 18 || i == 23)
+            if (i == 8 || i == 13 || i == 18 || i == 23) {
                 assert_int_equal(id[i], '-');
-            else
+            } else {
                 assert_non_null(strchr("0123456789abcdef", id[i]));
+            }
         }
         assert_int_equal(id[14], '4');
         assert_non_null(strchr("89ab", id[19]));

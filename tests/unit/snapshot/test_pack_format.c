@@ -192,10 +192,11 @@ static void the_seek_table_is_that_of_the_seekable_format(void **state)
     assert_memory_equal(back, entries, sizeof(entries));
     free(back);
     back = NULL;
-    for (size_t cut = 0; cut < table.len; cut++)
+    for (size_t cut = 0; cut < table.len; cut++) {
         assert_int_equal(
             seek_table_decode(table.ptr + cut, table.len - cut - 1, &back, &count, NULL),
             ERR_CORRUPT);
+    }
     assert_null(back);
     buf_dispose(&table);
 }

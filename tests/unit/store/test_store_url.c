@@ -9,10 +9,11 @@
 
 static void assert_text(const char *text, const char *expected)
 {
-    if (expected == NULL)
+    if (expected == NULL) {
         assert_null(text);
-    else
+    } else {
         assert_string_equal(text, expected);
+    }
 }
 
 static void good_urls_are_taken_apart(void **state)
