@@ -268,7 +268,6 @@ static void hint_certificate(struct err *err, long verify_result)
     case X509_V_ERR_CERT_NOT_YET_VALID:
         err_hint(err, "renew the server's certificate, or set this machine's clock right");
         break;
-    case X509_V_OK: /* the chain is fine: libcurl compares the name itself */
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         err_hint(err, "the certificate is for another name: use that name in endpoint");
@@ -288,6 +287,8 @@ static int fail_tls(const struct exchange *x, CURL *curl, CURLcode code)
 
     if (code == CURLE_PEER_FAILED_VERIFICATION) {
         (void)curl_easy_getinfo(curl, CURLINFO_SSL_VERIFYRESULT, &verify_result);
+        if (strstr(detail, "target host name") != NULL) /* libcurl's own check, with no result */
+            verify_result = X509_V_ERR_HOSTNAME_MISMATCH;
         r = err_set(x->err, ERR_PROTOCOL, "the server's certificate was refused: %s", detail);
         hint_certificate(x->err, verify_result);
     } else if (code == CURLE_SSL_CACERT_BADFILE) {
@@ -304,14 +305,19 @@ static int fail_tls(const struct exchange *x, CURL *curl, CURLcode code)
     return r;
 }
 
-static int fail_no_answer(const struct exchange *x, CURLcode code)
+/* The connection broke, in one of many ways.  A server that hangs up on a plain request, or says
+ * what is not HTTP, may be one that waits for TLS. */
+static int fail_broken(const struct exchange *x, CURLcode code)
 {
     const char *detail = x->error_text[0] != '\0' ? x->error_text : curl_easy_strerror(code);
-    const bool plain = strncmp(x->request->url, "http:", 5) == 0;
     const bool garbled = code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY;
-    int r = err_set(x->err, garbled ? ERR_PROTOCOL : ERR_NET, "no HTTP answer: %s", detail);
+    int r;
 
-    if (plain && x->response->status == 0)
+    if (garbled)
+        r = err_set(x->err, ERR_PROTOCOL, "the answer is not HTTP: %s", detail);
+    else
+        r = err_set(x->err, ERR_NET, "the connection broke: %s", detail);
+    if (x->response->status == 0 && strncmp(x->request->url, "http:", 5) == 0)
         err_hint(x->err, "is the endpoint https:// instead of http://?");
     return r;
 }
@@ -379,18 +385,13 @@ static int fail(struct exchange *x, CURL *curl, CURLcode code)
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
         return fail_tls(x, curl, code);
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_GOT_NOTHING:
-        return fail_no_answer(x, code);
     case CURLE_URL_MALFORMAT:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
         return err_set(x->err, ERR_CONFIG, "%s",
                        x->error_text[0] != '\0' ? x->error_text : curl_easy_strerror(code));
-    default: /* the connection broke, in one of many ways */
-        return err_set(x->err, ERR_NET, "the connection broke: %s",
-                       x->error_text[0] != '\0' ? x->error_text : curl_easy_strerror(code));
+    default:
+        return fail_broken(x, code);
     }
 }
 

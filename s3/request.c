@@ -205,7 +205,7 @@ static int send_attempt(struct attempt *attempt, const struct s3_attempts *attem
     (void)atomic_fetch_add(&client->counts[call->method], 1);
     r = http_perform(client->transport, &request, &attempt->answer->response, err);
     if (attempt->answer->response.status != 0)
-        atomic_store(&client->has_connected, true);
+        atomic_store(&client->has_answered, true);
     return r;
 }
 
@@ -370,8 +370,7 @@ int s3_attempt_again(struct s3_client *client, const struct s3_call *call,
     const struct s3_failure failure = {
         .code = code,
         .s3_code = seen->s3_code,
-        .never_connected =
-            seen->http_status == 0 && seen->os_errno != 0 && !atomic_load(&client->has_connected),
+        .never_answered = seen->http_status == 0 && !atomic_load(&client->has_answered),
         .retry_after_ms = attempts->retry_after_ms,
     };
     int64_t wait_ms;

@@ -41,7 +41,7 @@ struct s3_client {
 
     atomic_llong clock_offset_ms; /* server's time minus this machine's, once it mattered */
     atomic_bool has_clock_offset;
-    atomic_bool has_connected; /* an answer has come, ever */
+    atomic_bool has_answered; /* the server, ever */
     atomic_ullong counts[HTTP_DELETE + 1], retry_count, sent_bytes, received_bytes;
 };
 

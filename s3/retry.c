@@ -15,8 +15,9 @@
  * memory, and trying on would only hide it. */
 #define DAMAGED_COUNT_MAX 2
 
-/* A host that never answered is likelier misspelt than restarting. */
-#define UNCONNECTED_COUNT_MAX 3
+/* A host that never answered is likelier misspelt, or not what it is taken for, than restarting:
+ * about a second and a half, then the operator is told. */
+#define UNANSWERED_COUNT_MAX 5
 
 static const struct {
     const char *s3_code;
@@ -154,8 +155,8 @@ bool s3_retry_next(struct s3_retry *retry, const struct s3_failure *failure, int
         return false;
     if (is_damage(failure->s3_code) && ++retry->damaged_count > DAMAGED_COUNT_MAX)
         return false;
-    if (failure->never_connected && attempts_max > UNCONNECTED_COUNT_MAX)
-        attempts_max = UNCONNECTED_COUNT_MAX;
+    if (failure->never_answered && attempts_max > UNANSWERED_COUNT_MAX)
+        attempts_max = UNANSWERED_COUNT_MAX;
     if (retry->failed_count >= attempts_max)
         return false;
     wait_ms = backoff_delay_ms(&backoff, retry->failed_count, random);

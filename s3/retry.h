@@ -31,7 +31,7 @@ struct s3_retry {
 struct s3_failure {
     int code;               /* enum err_code */
     const char *s3_code;    /* "" when there is none */
-    bool never_connected;   /* no connection could be made, and none ever was before */
+    bool never_answered;    /* neither this time nor ever before */
     int64_t retry_after_ms; /* what the server asked for; 0: nothing */
 };
 

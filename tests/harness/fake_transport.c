@@ -96,12 +96,7 @@ static int fake_perform(struct http_transport *transport, const struct http_requ
         if (r < 0)
             return r;
     }
-    if (reply->code == 0)
-        return 0;
-    (void)err_set(err, reply->code, "scripted failure");
-    if (err != NULL)
-        err->os_errno = reply->os_errno;
-    return reply->code;
+    return reply->code < 0 ? err_set(err, reply->code, "scripted failure") : 0;
 }
 
 static void fake_free(struct http_transport *transport)

@@ -19,7 +19,6 @@ struct fake_reply {
     const char *headers; /* "Name: value\nName: value"; NULL: none */
     const char *body;    /* NULL: none */
     int code;            /* after all this perform fails with it; 0: the answer is whole */
-    int os_errno;        /* and with this */
 };
 
 #define FAKE_REPLY(the_status, the_headers, the_body)                                              \

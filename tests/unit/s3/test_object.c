@@ -236,7 +236,7 @@ static void progress_renews_the_budget(void **state)
         (void)snprintf(headers[i], sizeof(headers[i]), "Content-Range: bytes %d-39/40", i);
         bytes[i][0] = (char)('A' + i % 26);
         bytes[i][1] = '\0';
-        replies[i] = (struct fake_reply){ 206, headers[i], bytes[i], ERR_NET, 0 };
+        replies[i] = (struct fake_reply){ 206, headers[i], bytes[i], ERR_NET };
     }
     S3_RIG_INIT(&rig, replies);
     assert_int_equal(get(&rig, 0, 40, &text, NULL), 0);
@@ -252,7 +252,7 @@ static void without_progress_it_gives_up(void **state)
     struct s3_rig rig;
 
     (void)state;
-    replies[0] = (struct fake_reply){ 200, "Content-Length: 5", "he", ERR_NET, 0 };
+    replies[0] = (struct fake_reply){ 200, "Content-Length: 5", "he", ERR_NET };
     for (size_t i = 1; i < 11; i++) /* the attempt that moved on counts as a failure, too */
         replies[i] = (struct fake_reply){ .code = ERR_NET };
     s3_rig_init(&rig, replies, 10);
@@ -272,9 +272,8 @@ static void refuses_an_object_that_changed_in_between(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(second) / sizeof(second[0]); i++) {
-        const struct fake_reply replies[] = {
-            { 200, ETAG "Content-Length: 11", "hello", ERR_NET, 0 }, second[i]
-        };
+        const struct fake_reply replies[] = { { 200, ETAG "Content-Length: 11", "hello", ERR_NET },
+                                              second[i] };
         struct buf text = BUF_INIT(100);
         struct s3_rig rig;
 
@@ -345,8 +344,8 @@ static void a_sink_that_fails_ends_it_whatever_its_code(void **state)
 static void any_one_fault_is_survived(void **state)
 {
     static const struct fake_reply replies[] = {
-        { 206, ETAG "Content-Range: bytes 0-10/11", "hel", ERR_NET, 0 },
-        { 206, ETAG "Content-Range: bytes 3-10/11", "lo wo", ERR_TIMEOUT, 0 },
+        { 206, ETAG "Content-Range: bytes 0-10/11", "hel", ERR_NET },
+        { 206, ETAG "Content-Range: bytes 3-10/11", "lo wo", ERR_TIMEOUT },
         FAKE_REPLY(206, ETAG "Content-Range: bytes 8-10/11", "rld"),
     };
     size_t at = 0;

@@ -156,7 +156,7 @@ static void progress_begins_anew(void **state)
 static void damage_and_strangers_have_budgets_of_their_own(void **state)
 {
     const struct s3_failure damaged = { .code = ERR_SERVER, .s3_code = "BadDigest" };
-    const struct s3_failure unknown = { .code = ERR_NET, .s3_code = "", .never_connected = true };
+    const struct s3_failure unknown = { .code = ERR_NET, .s3_code = "", .never_answered = true };
     struct s3_retry retry;
     int64_t wait_ms;
 
@@ -166,8 +166,8 @@ static void damage_and_strangers_have_budgets_of_their_own(void **state)
     assert_true(s3_retry_next(&retry, &damaged, 0, 0, &wait_ms));
     assert_false(s3_retry_next(&retry, &damaged, 0, 0, &wait_ms));
     s3_retry_init(&retry, &policy, 0);
-    assert_true(s3_retry_next(&retry, &unknown, 0, 0, &wait_ms));
-    assert_true(s3_retry_next(&retry, &unknown, 0, 0, &wait_ms));
+    for (int i = 0; i < 4; i++)
+        assert_true(s3_retry_next(&retry, &unknown, 0, 0, &wait_ms));
     assert_false(s3_retry_next(&retry, &unknown, 0, 0, &wait_ms));
 }
 
