@@ -51,10 +51,23 @@ static int newest_generation(struct object_store *store, const char *database,
     return 0;
 }
 
+/* An object that was renamed or copied by hand would set commits against each other. */
+static int check_place(const struct manifest *manifest, const char *database, uint64_t generation,
+                       struct err *err)
+{
+    if (strcmp(manifest->database, database) != 0)
+        return err_set(err, ERR_CORRUPT, "is one of database '%s'", manifest->database);
+    if (manifest->generation != generation)
+        return err_set(err, ERR_CORRUPT, "is of generation %llu",
+                       (unsigned long long)manifest->generation);
+    return 0;
+}
+
 static int load_generation(struct object_store *store, const char *database, uint64_t generation,
                            struct manifest *ret_manifest, struct err *err)
 {
     struct buf text = BUF_INIT(MANIFEST_LEN_MAX);
+    struct manifest manifest = MANIFEST_INIT;
     char key[CATALOG_KEY_SIZE];
     struct io_sink *sink = NULL;
     int r;
@@ -66,13 +79,20 @@ static int load_generation(struct object_store *store, const char *database, uin
     if (r == 0)
         r = object_get(store, key, 0, OBJECT_TO_END, sink, NULL, err);
     if (r == 0)
-        r = manifest_parse(text.ptr, text.len, ret_manifest, err);
+        r = manifest_parse(text.ptr, text.len, &manifest, err);
+    if (r == 0)
+        r = check_place(&manifest, database, generation, err);
     if (r == ERR_CORRUPT)
         err_hint(err, "the backups themselves may be unharmed: keep the store as it is, and remove "
                       "this one object to go back to the manifest before it");
     io_sink_free(sink);
     buf_dispose(&text);
-    return r < 0 ? err_wrap(err, r, "manifest '%s'", key) : 0;
+    if (r < 0) {
+        manifest_dispose(&manifest);
+        return err_wrap(err, r, "manifest '%s'", key);
+    }
+    *ret_manifest = manifest;
+    return 0;
 }
 
 int catalog_load(struct object_store *store, const char *database, bool new_if_absent,

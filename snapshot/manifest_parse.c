@@ -338,9 +338,12 @@ static int check_format(const json_t *root, struct err *err)
     }
     if (encryption == NULL)
         return err_set(err, ERR_CORRUPT, "field 'encryption' is missing");
-    if (strcmp(encryption, "none") != 0)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "is encrypted with '%s', which this program cannot read", encryption);
+    if (strcmp(encryption, "none") != 0) {
+        r = err_set(err, ERR_UNSUPPORTED,
+                    "is of encrypted backups, which this program cannot read");
+        err_hint(err, "a newer Holdfast wrote here: upgrade this one");
+        return r;
+    }
     return 0;
 }
 
@@ -359,6 +362,8 @@ static int parse_root(const json_t *root, struct manifest *manifest, struct err 
     manifest->written_at_ms = read_time(&reader, "written_at", false);
     read_id(&reader, "writer", false, manifest->writer);
     manifest->database = read_copy(&reader, "database", false);
+    if (manifest->database != NULL && database_name_check(manifest->database, NULL) < 0)
+        bad(&reader, "database", "is not a database's name");
     manifest->conditional_writes =
         (enum conditional_writes)read_name(&reader, "conditional_writes", conditional);
     seed = read_text(&reader, "page_hash_seed", false);
@@ -388,9 +393,11 @@ int manifest_parse(const void *data, size_t len, struct manifest *ret_manifest, 
     int r;
 
     root = json_loadb(data, len, JSON_REJECT_DUPLICATES, &why);
-    if (!json_is_object(root))
-        r = err_set(err, ERR_CORRUPT, "is not a manifest: %s",
-                    root == NULL ? why.text : "not an object");
+    if (root == NULL) /* not jansson's text, which quotes the document, line breaks and all */
+        r = err_set(err, ERR_CORRUPT, "is not a manifest: no JSON at line %d, column %d", why.line,
+                    why.column);
+    else if (!json_is_object(root))
+        r = err_set(err, ERR_CORRUPT, "is not a manifest: not an object");
     else
         r = parse_root(root, &manifest, err);
     if (r == 0)

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "store/object_store.h"
 #include "tests/harness/memory_store.h"
 #include "tests/harness/test.h"
@@ -261,6 +262,41 @@ static void a_garbage_manifest_is_named(void **state)
     object_store_free(store);
 }
 
+/* Put a copy of the manifest of "app", generation 1, at key, and load it as database's newest. */
+static int load_copy(const char *database, const char *key, struct err *err)
+{
+    struct memory_quirks quirks = { .conditional = MEMORY_SUPPORTS };
+    struct object_store *store = new_store(&quirks);
+    struct buf text = BUF_INIT(MANIFEST_LEN_MAX);
+    struct manifest manifest = MANIFEST_INIT;
+    struct io_sink *sink = NULL;
+    int r;
+
+    assert_int_equal(commit(store, 1, NULL), 0);
+    assert_int_equal(buf_sink_new(&text, &sink, NULL), 0);
+    assert_int_equal(
+        object_get(store, "app/manifest/0000000001.json", 0, OBJECT_TO_END, sink, NULL, NULL), 0);
+    assert_int_equal(object_put_bytes(store, key, text.ptr, text.len, OBJECT_PUT_PLAIN, NULL), 0);
+    r = catalog_load(store, database, false, &manifest, err);
+    manifest_dispose(&manifest);
+    io_sink_free(sink);
+    buf_dispose(&text);
+    object_store_free(store);
+    return r;
+}
+
+static void a_manifest_in_anothers_place_is_refused(void **state)
+{
+    struct err err = { 0 };
+
+    (void)state;
+    assert_int_equal(load_copy("app", "app/manifest/0000000001.json", &err), 0);
+    assert_int_equal(load_copy("app", "app/manifest/0000000007.json", &err), ERR_CORRUPT);
+    assert_non_null(strstr(err.msg, "0000000007.json': is of generation 1"));
+    assert_int_equal(load_copy("shop", "shop/manifest/0000000001.json", &err), ERR_CORRUPT);
+    assert_non_null(strstr(err.msg, "is one of database 'app'"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +308,7 @@ int main(void)
         cmocka_unit_test(a_rival_that_never_stops_ends_in_a_clear_error),
         cmocka_unit_test(objects_of_other_names_are_no_manifests),
         cmocka_unit_test(a_garbage_manifest_is_named),
+        cmocka_unit_test(a_manifest_in_anothers_place_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,6 +75,9 @@ static void each_field_that_is_wrong_is_named(void **state)
         { "\"format\":1", "\"format\":0", "not a manifest", ERR_CORRUPT },
         { "\"format\":1,", "", "not a manifest", ERR_CORRUPT },
         { "\"none\"", "\"aes\"", "encrypted", ERR_UNSUPPORTED },
+        { "\"none\"", "\"a\\nb\"", "encrypted", ERR_UNSUPPORTED },
+        { "\"none\"", "\"a\n", "not a manifest", ERR_CORRUPT },
+        { "\"app\"", "\"../app\"", "database", ERR_CORRUPT },
         { "\"generation\":42", "\"generation\":-1", "generation", ERR_CORRUPT },
         { "\"generation\":42", "\"generation\":\"42\"", "generation", ERR_CORRUPT },
         { "\"writer\":\"c", "\"writer\":\"C", "writer", ERR_CORRUPT },
@@ -111,6 +114,7 @@ static void each_field_that_is_wrong_is_named(void **state)
         print_message("  %s -> %s\n", cases[i].from, cases[i].to);
         assert_int_equal(manifest_parse(wrong, strlen(wrong), &manifest, &err), cases[i].code);
         assert_non_null(strstr(err.msg, cases[i].word));
+        assert_null(strchr(err.msg, '\n'));
         assert_int_equal(manifest.backup_count, 0);
         free(wrong);
     }
