@@ -10,21 +10,17 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import unittest
 from urllib.parse import parse_qs, urlsplit
 
 import testlib
-
-STORE = None
-NAME = ""
 
 
 class Case(unittest.TestCase):
     def setUp(self):
         self.dir = testlib.Scratch()
         self.addCleanup(self.dir.close)
-        self.store = STORE.fresh()
+        self.store = testlib.STORE.fresh()
         self.state = self.dir / "state"
         self.source = self.dir / "app.db"
         testlib.make_database(self.source, 4096, "wal", 300_000)
@@ -226,21 +222,5 @@ class Local(Case):
         self.assertEqual(open(out).read(), "mine")
 
 
-def main():
-    global STORE, NAME
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    NAME = sys.argv[1]
-    scratch = testlib.Scratch()
-    try:
-        STORE = testlib.store(NAME, scratch)
-        case = Local if NAME == "dir" else Remote
-        suite = unittest.defaultTestLoader.loadTestsFromTestCase(case)
-        result = unittest.TextTestRunner(verbosity=2).run(suite)
-        sys.exit(not result.wasSuccessful())
-    finally:
-        scratch.close()
-
-
 if __name__ == "__main__":
-    main()
+    testlib.main(__doc__, lambda store: Local if store == "dir" else Remote)

@@ -15,8 +15,6 @@ from urllib.parse import parse_qs, urlsplit
 import testlib
 
 READER = os.path.join(testlib.HERE, "reader.py")
-STORE = None
-
 
 def copy_out(store, directory):
     """Every object of the store as a file: by botocore from a server."""
@@ -51,7 +49,7 @@ class Format(unittest.TestCase):
 
     def read_back(self, page_size, size):
         source, objects = self.dir / "app.db", self.dir / "objects"
-        store = STORE.fresh()
+        store = testlib.STORE.fresh()
         testlib.make_database(source, page_size, "wal", size)
         testlib.ok(store, "create", source)
         testlib.ok(store, "download", "app", "latest", "-o", self.dir / "ours.db")
@@ -101,19 +99,5 @@ class Format(unittest.TestCase):
         self.assertEqual(names[0], "app/manifest/0000000001.json")
 
 
-def main():
-    global STORE
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    scratch = testlib.Scratch()
-    try:
-        STORE = testlib.store(sys.argv[1], scratch)
-        suite = unittest.defaultTestLoader.loadTestsFromTestCase(Format)
-        result = unittest.TextTestRunner(verbosity=2).run(suite)
-        sys.exit(not result.wasSuccessful())
-    finally:
-        scratch.close()
-
-
 if __name__ == "__main__":
-    main()
+    testlib.main(__doc__, lambda store: Format)

@@ -10,20 +10,17 @@ import itertools
 import os
 import sqlite3
 import subprocess
-import sys
 import unittest
 
 import testlib
 
 PAGE_SIZES = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
-STORE = None
-
 
 class Matrix(unittest.TestCase):
     def setUp(self):
         self.dir = testlib.Scratch()
         self.addCleanup(self.dir.close)
-        self.store = STORE.fresh()
+        self.store = testlib.STORE.fresh()
         self.state = self.dir / "state"
 
     def run_ok(self, *args):
@@ -119,20 +116,6 @@ class PastLockByte(Matrix):
         self.round_trip(4096, "delete", 1_090_000_000)
 
 
-def main():
-    global STORE
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    scratch = testlib.Scratch()
-    try:
-        STORE = testlib.store(sys.argv[1], scratch)
-        case = {"small": Small, "300m": Large300m, "1g": PastLockByte}[sys.argv[2]]
-        suite = unittest.defaultTestLoader.loadTestsFromTestCase(case)
-        result = unittest.TextTestRunner(verbosity=2).run(suite)
-        sys.exit(not result.wasSuccessful())
-    finally:
-        scratch.close()
-
-
 if __name__ == "__main__":
-    main()
+    testlib.main(__doc__, lambda store, size: {"small": Small, "300m": Large300m,
+                                                   "1g": PastLockByte}[size])

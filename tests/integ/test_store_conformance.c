@@ -19,7 +19,7 @@
 #include "tests/harness/temp_dir.h"
 #include "tests/harness/test.h"
 
-#define PART_SIZE (5u << 20) /* S3's smallest */
+#define PART_SIZE ((size_t)5 << 20) /* S3's smallest */
 
 static bool on_disk;
 

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import unittest
 import uuid
 from urllib.parse import parse_qs, urlsplit
 
@@ -313,3 +314,23 @@ def sample_places(size, ranges, count):
     while len(places) < count:
         places.add(rng.randrange(size))
     return sorted(places)
+
+
+STORE = None  # the one that the test was asked to run against
+
+
+def main(usage, choose):
+    """Run the test case that choose(*arguments) returns; the first argument names the store."""
+    global STORE
+    scratch = Scratch()
+    try:
+        try:
+            case = choose(*sys.argv[1:])
+        except (TypeError, KeyError):
+            sys.exit(usage)
+        STORE = store(sys.argv[1], scratch)
+        suite = unittest.defaultTestLoader.loadTestsFromTestCase(case)
+        result = unittest.TextTestRunner(verbosity=2).run(suite)
+        sys.exit(not result.wasSuccessful())
+    finally:
+        scratch.close()
