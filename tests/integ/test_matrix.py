@@ -117,5 +117,5 @@ class PastLockByte(Matrix):
 
 
 if __name__ == "__main__":
-    testlib.main(__doc__, lambda store, size: {"small": Small, "300m": Large300m,
-                                                   "1g": PastLockByte}[size])
+    sizes = {"small": Small, "300m": Large300m, "1g": PastLockByte}
+    testlib.main(__doc__, lambda store, size: sizes[size])
