@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -189,6 +190,7 @@ _Noreturn static void application(bool writes, long pause_ms, struct tale *tale)
     sqlite3_stmt *name_statement = NULL, *sum_statement = NULL;
     sqlite3 *db = NULL;
 
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails */
     if (sqlite3_open(target, &db) != SQLITE_OK ||
         sqlite3_busy_timeout(db, WAIT_MS_MAX) != SQLITE_OK ||
         sqlite3_prepare_v2(db, "SELECT name FROM name", -1, &name_statement, NULL) != SQLITE_OK ||
@@ -338,6 +340,7 @@ static void leaves_the_application_alone_when_it_is_not_let_in(void **state)
         if (pid == 0) {
             sqlite3 *db = NULL;
 
+            (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails */
             if (sqlite3_open(target, &db) != SQLITE_OK ||
                 sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
                 write(ready[1], "x", 1) != 1)

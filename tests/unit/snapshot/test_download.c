@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -104,6 +105,7 @@ static void refuses_to_replace_what_a_process_has_open(void **state)
     assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
     pid = fork();
     if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails */
         if (open(path, O_RDONLY | O_CLOEXEC) < 0 || write(ready[1], "x", 1) != 1)
             _exit(1);
         for (;;)

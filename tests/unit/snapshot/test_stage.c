@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -87,7 +88,7 @@ static void replaces_only_when_told(void **state)
     assert_int_equal(temp_dir_count(dir), 1);
 }
 
-/* A child that stages a file and is killed; *ret_pid lives when wait is false. */
+/* A child that stages a file and goes on living. */
 static pid_t stage_in_child(void)
 {
     int ready[2];
@@ -100,6 +101,7 @@ static pid_t stage_in_child(void)
     if (pid == 0) {
         struct stage stage = STAGE_INIT;
 
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails */
         if (stage_new(target, &stage, NULL) < 0 || write(ready[1], "x", 1) != 1)
             _exit(1);
         for (;;)

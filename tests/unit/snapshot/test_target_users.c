@@ -45,6 +45,7 @@ static pid_t user_start(const char *sql, const char *suffix)
         sqlite3 *db = NULL;
 
         (void)prctl(PR_SET_NAME, "an app");
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails */
         if (sql != NULL && (sqlite3_open(path, &db) != SQLITE_OK ||
                             sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK))
             _exit(1);
