@@ -172,7 +172,7 @@ static void encode_header(const struct page_map *map, unsigned kind, struct buf 
         char hex[2 * UUID_BYTES + 1];
         size_t len = 0;
 
-        for (const char *p = map->pack_ids[i]; *p != '\0' && len < 2 * UUID_BYTES; p++) {
+        for (const char *p = map->pack_ids[i]; *p != '\0' && len < sizeof(hex) - 1; p++) {
             if (*p != '-')
                 hex[len++] = *p;
         }

@@ -163,6 +163,7 @@ static int report(const struct walk *walk, const char *key, struct err *err)
     return r;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as a path, which has a limit */
 static int walk_folder(const struct walk *walk, const char *folder, struct err *err)
 {
     struct names names;
@@ -176,7 +177,7 @@ static int walk_folder(const struct walk *walk, const char *folder, struct err *
 
         if (key[strlen(key) - 1] == '/') {
             if (folder_matters(walk, key))
-                r = walk_folder(walk, key, err); /* NOLINT(misc-no-recursion): keys are short */
+                r = walk_folder(walk, key, err);
         } else if (strncmp(key, walk->prefix, strlen(walk->prefix)) == 0 &&
                    (walk->start_after == NULL || strcmp(key, walk->start_after) > 0)) {
             r = report(walk, key, err);

@@ -40,7 +40,8 @@ static int make_path(const struct object_store *store, const char *key, char **r
 }
 
 /* The folders above path, from the root's own on; each new one is synced into its parent, or it
- * could be gone after a crash with all that was put into it. */
+ * could be gone after a crash with all that was put into it.
+ * NOLINTNEXTLINE(misc-no-recursion): as deep as a path, which has a limit. */
 static int make_parents(const char *path, struct err *err)
 {
     char *dir = path_parent(path);
@@ -50,7 +51,7 @@ static int make_parents(const char *path, struct err *err)
     if (dir == NULL)
         return err_nomem(err);
     if (stat(dir, &st) < 0 && strcmp(dir, path) != 0) {
-        r = make_parents(dir, err); /* NOLINT(misc-no-recursion): as deep as the path */
+        r = make_parents(dir, err);
         if (r == 0)
             r = file_mkdirs(dir, DIR_MODE, err);
         if (r == 0)
