@@ -313,10 +313,11 @@ static int fail_broken(const struct exchange *x, CURLcode code)
     const bool garbled = code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY;
     int r;
 
-    if (garbled)
+    if (garbled) {
         r = err_set(x->err, ERR_PROTOCOL, "the answer is not HTTP: %s", detail);
-    else
+    } else {
         r = err_set(x->err, ERR_NET, "the connection broke: %s", detail);
+    }
     if (x->response->status == 0 && strncmp(x->request->url, "http:", 5) == 0)
         err_hint(x->err, "is the endpoint https:// instead of http://?");
     return r;

@@ -57,9 +57,10 @@ static int check_place(const struct manifest *manifest, const char *database, ui
 {
     if (strcmp(manifest->database, database) != 0)
         return err_set(err, ERR_CORRUPT, "is one of database '%s'", manifest->database);
-    if (manifest->generation != generation)
+    if (manifest->generation != generation) {
         return err_set(err, ERR_CORRUPT, "is of generation %llu",
                        (unsigned long long)manifest->generation);
+    }
     return 0;
 }
 
@@ -82,9 +83,10 @@ static int load_generation(struct object_store *store, const char *database, uin
         r = manifest_parse(text.ptr, text.len, &manifest, err);
     if (r == 0)
         r = check_place(&manifest, database, generation, err);
-    if (r == ERR_CORRUPT)
+    if (r == ERR_CORRUPT) {
         err_hint(err, "the backups themselves may be unharmed: keep the store as it is, and remove "
                       "this one object to go back to the manifest before it");
+    }
     io_sink_free(sink);
     buf_dispose(&text);
     if (r < 0) {
@@ -180,13 +182,15 @@ static int write_generation(struct object_store *store, const struct manifest *m
         if (r == 0 && newest >= manifest->generation)
             goto out; /* somebody was faster */
     }
-    if (r == 0)
+    if (r == 0) {
         r = object_put_bytes(store, key, text.ptr, text.len,
                              conditional ? OBJECT_PUT_IF_ABSENT : OBJECT_PUT_PLAIN, err);
-    if (r == 0 && conditional)
+    }
+    if (r == 0 && conditional) {
         *ret_won = true;
-    else if (r == ERR_EXISTS || r == 0)
+    } else if (r == ERR_EXISTS || r == 0) {
         r = is_ours(store, manifest, ret_won, err);
+    }
     if (r == 0)
         err_clear(err);
 out:
@@ -205,9 +209,10 @@ static int try_commit(struct object_store *store, struct manifest *manifest,
         r = probe(store, manifest->database, &manifest->conditional_writes, err);
         if (r < 0)
             return err_wrap(err, r, "try conditional writes");
-        if (manifest->conditional_writes != CONDITIONAL_SUPPORTED)
+        if (manifest->conditional_writes != CONDITIONAL_SUPPORTED) {
             log_warn("'%s' has no conditional writes: let only one program back up '%s' there",
                      store->url, manifest->database);
+        }
     }
     r = change(context, manifest, err);
     if (r < 0)

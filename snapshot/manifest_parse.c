@@ -24,9 +24,10 @@ struct reader {
 
 static void bad(struct reader *reader, const char *name, const char *why)
 {
-    if (reader->r == 0)
+    if (reader->r == 0) {
         reader->r = err_set(reader->err, ERR_CORRUPT, "%s %zu: field '%s' %s", reader->what,
                             reader->index, name, why);
+    }
 }
 
 static const json_t *field(struct reader *reader, const char *name, json_type type, bool optional)
@@ -112,10 +113,11 @@ static void read_id(struct reader *reader, const char *name, bool optional,
 
     if (text == NULL)
         return;
-    if (!is_uuid(text))
+    if (!is_uuid(text)) {
         bad(reader, name, "is not a UUID");
-    else
+    } else {
         memcpy(out, text, UUID_TEXT_SIZE);
+    }
 }
 
 /* The index of a text in a table of names that ends in NULL. */
@@ -302,19 +304,21 @@ static int check_references(const struct manifest *manifest, struct err *err)
             r = err_set(err, ERR_CORRUPT, "backups %zu: its own pack is not listed", i);
         for (size_t k = 0; k < backup->pack_count && r == 0; k++) {
             if (bsearch(backup->pack_ids[k], ids, manifest->pack_count, sizeof(*ids),
-                        compare_ids) == NULL)
+                        compare_ids) == NULL) {
                 r = err_set(err, ERR_CORRUPT, "backups %zu: pack '%s' is not listed", i,
                             backup->pack_ids[k]);
+            }
         }
     }
     for (size_t i = 0; i < manifest->pack_count && r == 0; i++) {
         const char *base = manifest->packs[i].map_base;
 
-        if (i > 0 && strcmp(ids[i - 1], ids[i]) == 0)
+        if (i > 0 && strcmp(ids[i - 1], ids[i]) == 0) {
             r = err_set(err, ERR_CORRUPT, "packs: '%s' is listed twice", ids[i]);
-        else if (base[0] != '\0' &&
-                 bsearch(base, ids, manifest->pack_count, sizeof(*ids), compare_ids) == NULL)
+        } else if (base[0] != '\0' &&
+                   bsearch(base, ids, manifest->pack_count, sizeof(*ids), compare_ids) == NULL) {
             r = err_set(err, ERR_CORRUPT, "packs %zu: the base of its map is not listed", i);
+        }
     }
     free(ids);
     return r;
@@ -352,7 +356,7 @@ static int parse_root(const json_t *root, struct manifest *manifest, struct err 
     static const char *const conditional[] = { "supported", "refused", "ignored", NULL };
     struct reader reader = { root, "manifest", 0, err, 0 };
     const char *seed;
-    uint8_t bytes[8];
+    uint8_t bytes[8] = { 0 };
     int r;
 
     r = check_format(root, err);
@@ -375,13 +379,15 @@ static int parse_root(const json_t *root, struct manifest *manifest, struct err 
         manifest->page_hash_seed = manifest->page_hash_seed << 8 | bytes[i];
     r = parse_array(root, "backups", sizeof(*manifest->backups), (void **)&manifest->backups,
                     &manifest->backup_count, parse_one_backup, err);
-    if (r == 0)
+    if (r == 0) {
         r = parse_array(root, "packs", sizeof(*manifest->packs), (void **)&manifest->packs,
                         &manifest->pack_count, parse_one_pack, err);
-    if (r == 0)
+    }
+    if (r == 0) {
         r = parse_array(root, "deletions", sizeof(*manifest->deletions),
                         (void **)&manifest->deletions, &manifest->deletion_count,
                         parse_one_deletion, err);
+    }
     return r;
 }
 
@@ -393,13 +399,14 @@ int manifest_parse(const void *data, size_t len, struct manifest *ret_manifest, 
     int r;
 
     root = json_loadb(data, len, JSON_REJECT_DUPLICATES, &why);
-    if (root == NULL) /* not jansson's text, which quotes the document, line breaks and all */
+    if (root == NULL) { /* not jansson's text, which quotes the document, line breaks and all */
         r = err_set(err, ERR_CORRUPT, "is not a manifest: no JSON at line %d, column %d", why.line,
                     why.column);
-    else if (!json_is_object(root))
+    } else if (!json_is_object(root)) {
         r = err_set(err, ERR_CORRUPT, "is not a manifest: not an object");
-    else
+    } else {
         r = parse_root(root, &manifest, err);
+    }
     if (r == 0)
         r = check_references(&manifest, err);
     json_decref(root);

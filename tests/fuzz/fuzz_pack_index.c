@@ -32,9 +32,10 @@ static void read_hashes(const void *payload, size_t len)
         assert(r == 0);
         r = index_hashes_decode(again.ptr, again.len, &first_back, back, &count_back, NULL);
         assert(r == 0 && first == first_back && count == count_back);
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = 0; i < count; i++) {
             assert(slots[i].page_number == back[i].page_number &&
                    page_hash_eq(slots[i].hash, back[i].hash));
+        }
     }
     buf_dispose(&again);
 }
