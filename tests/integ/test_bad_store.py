@@ -157,8 +157,9 @@ class Local(Case):
         whole = open(self.pack, "rb").read()
         good = self.dir / "good.db"
         testlib.ok(self.store, "download", "app", "latest", "-o", good)
-        used = testlib.pack_ranges(self.manifest)  # what a restore reads: frames, hashes, map
-        places = testlib.sample_places(len(whole), used, 100)
+        hashes, page_map = testlib.index_ranges(self.manifest)
+        checksummed = {*range(*hashes), *range(*page_map)}
+        places = testlib.sample_places(len(whole), (hashes, page_map), 100)
         detected = 0
         for place in places:
             broken = bytearray(whole)
@@ -167,9 +168,10 @@ class Local(Case):
             out = self.dir / "out.db"
             result = self.run_in(self.store, "download", "app", "latest", "-o", out)
             if result.code == 0:
-                # Only what no restore reads may pass, and what came is right all the same.
-                self.assertFalse(testlib.inside(place, used), "byte %d" % place)
+                # Few bits mean nothing: the info block and the seek table, which a restore does
+                # not read, and now and then one of a zstd frame.  What came is right all the same.
                 self.assertEqual(open(out, "rb").read(), open(good, "rb").read())
+                self.assertNotIn(place, checksummed, "byte %d" % place)
                 os.unlink(out)
             else:
                 self.assertEqual(result.code, 13, result)

@@ -293,16 +293,11 @@ class tls_proxy:
         self.server.server_close()
 
 
-def pack_ranges(manifest_path):
-    """The bytes of the only pack that a restore reads: its frames, hashes and map."""
+def index_ranges(manifest_path):
+    """Where the hashes and the map lie in the only pack: two ranges of bytes."""
     with open(manifest_path) as text:
         pack = json.load(text)["packs"][0]
-    return [(0, pack["hashes"]["offset"] + pack["hashes"]["length"]),
-            (pack["map"]["offset"], pack["map"]["offset"] + pack["map"]["length"])]
-
-
-def inside(place, ranges):
-    return any(begin <= place < end for begin, end in ranges)
+    return [(r["offset"], r["offset"] + r["length"]) for r in (pack["hashes"], pack["map"])]
 
 
 def sample_places(size, ranges, count):
