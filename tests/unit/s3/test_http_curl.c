@@ -22,6 +22,7 @@
 
 #define ANSWER_COUNT_MAX 4
 #define OK               "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: \"e\"\r\n\r\nhello"
+#define INTERIM          "HTTP/1.1 100 Continue\r\nETag: \"interim\"\r\n\r\n"
 #define HANG             "" /* answer nothing, keep the connection open */
 
 /* Answers the requests of one connection after the other, as the script says. */
@@ -80,7 +81,7 @@ static bool receive(struct server *server, int fd)
         if (!continued && memmem(text.ptr, text.len, "\r\n\r\n", 4) != NULL &&
             strcasestr(text.ptr, "expect: 100-continue") != NULL) {
             continued = true;
-            (void)send(fd, "HTTP/1.1 100 Continue\r\n\r\n", 25, MSG_NOSIGNAL);
+            (void)send(fd, INTERIM, sizeof(INTERIM) - 1, MSG_NOSIGNAL);
         }
         if (!wait_readable(server, fd))
             return false;
@@ -293,7 +294,8 @@ static void waits_for_100_continue_before_a_large_body(void **state)
     server_stop(&server);
     assert_non_null(strstr(server.received.ptr, "Expect: 100-continue\r\n"));
     assert_true(server.received.len > len);
-    assert_int_equal(trial.response.status, 200); /* not that of the interim answer */
+    assert_int_equal(trial.response.status, 200); /* not that of the interim answer, */
+    assert_string_equal(http_headers_get(&trial.response.headers, "etag"), "\"e\"");
     io_source_free(body);
     free(data);
     trial_dispose(&trial);
