@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct err;
 
@@ -23,6 +24,8 @@ struct cancel {
 void cancel_set(struct cancel *cancel, int signal_number);
 /* NULL is never set. */
 bool cancel_is_set(const struct cancel *cancel);
+/* Until it is set, a signal's handler has run, or ms (at least 0) have passed; may return early. */
+void cancel_wait(const struct cancel *cancel, int64_t ms);
 /* 0, or ERR_CANCELED with a message. */
 int cancel_check(const struct cancel *cancel, struct err *err);
 

@@ -4,9 +4,7 @@
 
 #include "base/cancel.h"
 
-/* How long a sleep goes on after its cancel was set, at most.  Polled, because a signal handler
- * can set an atomic but not signal a condition variable. */
-#define SLEEP_SLICE_MS 20
+#define SLEEP_MS_MAX (INT64_C(1) << 53) /* beyond any sleep; the sum with now stays in 64 bits */
 
 static int64_t read_ms(clockid_t id)
 {
@@ -30,19 +28,19 @@ static int64_t system_mono_ms(struct clock *clock)
 
 static void system_sleep_ms(struct clock *clock, int64_t ms, const struct cancel *cancel)
 {
-    const int64_t until = system_mono_ms(clock) + ms;
+    const int64_t until = system_mono_ms(clock) + (ms < SLEEP_MS_MAX ? ms : SLEEP_MS_MAX);
 
-    for (;;) {
-        int64_t left = until - system_mono_ms(clock);
-        struct timespec ts;
+    while (!cancel_is_set(cancel)) { /* woken early by a signal: the loop looks again */
+        const int64_t left = until - system_mono_ms(clock);
+        const struct timespec ts = { (time_t)(left / 1000), (long)(left % 1000) * 1000000 };
 
-        if (left <= 0 || cancel_is_set(cancel))
+        if (left <= 0)
             return;
-        if (cancel != NULL && left > SLEEP_SLICE_MS)
-            left = SLEEP_SLICE_MS;
-        ts.tv_sec = (time_t)(left / 1000);
-        ts.tv_nsec = (long)(left % 1000) * 1000000;
-        (void)nanosleep(&ts, NULL); /* woken early by a signal: the loop looks again */
+        if (cancel != NULL) {
+            cancel_wait(cancel, left);
+        } else {
+            (void)nanosleep(&ts, NULL);
+        }
     }
 }
 

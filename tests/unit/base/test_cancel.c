@@ -1,6 +1,7 @@
 /* Goal: once asked to stop, it stays asked, and says by which signal. */
 #include "base/cancel.h"
 
+#include <errno.h>
 #include <signal.h>
 
 #include "base/err.h"
@@ -20,6 +21,17 @@ static void is_set_once_and_for_all(void **state)
     assert_int_equal(atomic_load(&cancel.signal_number), SIGTERM);
 }
 
+/* A handler may interrupt code that is about to look at errno. */
+static void setting_it_leaves_errno_alone(void **state)
+{
+    struct cancel cancel = CANCEL_INIT;
+
+    (void)state;
+    errno = EBUSY;
+    cancel_set(&cancel, SIGTERM);
+    assert_int_equal(errno, EBUSY);
+}
+
 static void needs_no_signal_and_no_object(void **state)
 {
     struct cancel cancel = CANCEL_INIT;
@@ -35,6 +47,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_set_once_and_for_all),
+        cmocka_unit_test(setting_it_leaves_errno_alone),
         cmocka_unit_test(needs_no_signal_and_no_object),
     };
 
