@@ -3,9 +3,15 @@
 #include <stdio.h>
 #include <time.h>
 
+/* Rounded down before 1970, too. */
+static time_t seconds_of(int64_t ms)
+{
+    return (time_t)(ms / 1000 - (ms % 1000 < 0 ? 1 : 0));
+}
+
 static struct tm utc_tm(int64_t ms)
 {
-    const time_t seconds = (time_t)(ms / 1000);
+    const time_t seconds = seconds_of(ms);
     struct tm tm = { 0 };
 
     (void)gmtime_r(&seconds, &tm);
@@ -18,7 +24,7 @@ void format_time_utc(int64_t ms, bool with_ms, char out[FORMAT_TIME_SIZE])
     char fraction[8] = "";
 
     if (with_ms)
-        (void)snprintf(fraction, sizeof(fraction), ".%03u", (unsigned)(ms % 1000) % 1000u);
+        (void)snprintf(fraction, sizeof(fraction), ".%03u", (unsigned)((ms % 1000 + 1000) % 1000));
     (void)snprintf(out, FORMAT_TIME_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d%sZ", tm.tm_year + 1900,
                    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, fraction);
 }
@@ -33,7 +39,7 @@ void format_time_basic(int64_t ms, char out[FORMAT_TIME_SIZE])
 
 void format_time_local(int64_t ms, char out[FORMAT_TIME_SIZE])
 {
-    const time_t seconds = (time_t)(ms / 1000);
+    const time_t seconds = seconds_of(ms);
     struct tm tm = { 0 };
 
     (void)localtime_r(&seconds, &tm);
@@ -67,7 +73,7 @@ void format_age(int64_t age_ms, char out[FORMAT_TIME_SIZE])
         const char *name;
     } units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" } };
     const bool future = age_ms < 0;
-    const int64_t seconds = (future ? -age_ms : age_ms) / 1000;
+    const int64_t seconds = age_ms / 1000 * (future ? -1 : 1);
 
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         const long long count = (long long)(seconds / units[i].seconds);
@@ -83,7 +89,7 @@ void format_age(int64_t age_ms, char out[FORMAT_TIME_SIZE])
 
 void format_duration(int64_t ms, char out[FORMAT_TIME_SIZE])
 {
-    const long long seconds = (long long)((ms + 500) / 1000);
+    const long long seconds = ms / 1000 + (ms % 1000 >= 500 ? 1 : 0);
 
     if (ms < 1000) {
         (void)snprintf(out, FORMAT_TIME_SIZE, "%lld ms", (long long)ms);

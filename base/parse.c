@@ -86,7 +86,7 @@ static uint64_t size_unit(const char *unit)
 
 int parse_size(const char *text, uint64_t *ret_bytes, struct err *err)
 {
-    uint64_t whole, fraction = 0, scale = 1, factor;
+    uint64_t whole, fraction = 0, scale = 1, factor, part;
     const char *p = text;
 
     if (!scan_u64(&p, &whole))
@@ -104,10 +104,10 @@ int parse_size(const char *text, uint64_t *ret_bytes, struct err *err)
     factor = size_unit(p);
     if (factor == 0 || (scale > 1 && factor == 1))
         goto bad;
-    if (whole > UINT64_MAX / factor - 1)
+    part = fraction * factor / scale; /* below 10^6 * 2^40, which 64 bits hold */
+    if (whole > (UINT64_MAX - part) / factor)
         return err_set(err, ERR_CONFIG, "'%s' is too large", text);
-    *ret_bytes = whole * factor +
-                 (uint64_t)((long double)factor / (long double)scale * (long double)fraction);
+    *ret_bytes = whole * factor + part;
     return 0;
 bad:
     return err_set(err, ERR_CONFIG, "'%s' is not a size such as 512KiB, 64MiB or 1.5GiB", text);

@@ -21,7 +21,9 @@ int parse_size(const char *text, uint64_t *ret_bytes, struct err *err);
 int parse_duration(const char *text, int64_t *ret_ms, struct err *err);
 /* RFC 3339 with zone ("2026-11-23T06:00:00Z", "+01:00", fraction allowed, 'T' or a space), or
  * without a zone (local time), without seconds, a date alone (midnight), "now", or "2h ago"
- * style durations ("2h", "2h ago") relative to now_ms.  Result in ms since 1970. */
+ * style durations ("2h", "2h ago") relative to now_ms.  Result in ms since 1970.  When clocks are
+ * put back, the first of two; a time that they skip counts from the offset before (RFC
+ * 5545, 3.3.5). */
 int parse_time(const char *text, int64_t now_ms, int64_t *ret_ms, struct err *err);
 /* IMF-fixdate, RFC 850 and asctime dates (RFC 9110 section 5.6.7), locale-independent. */
 int parse_http_date(const char *text, int64_t *ret_ms, struct err *err);

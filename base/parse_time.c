@@ -32,7 +32,8 @@ static bool civil_is_valid(const struct civil *c)
            c->second <= 60;
 }
 
-static struct tm civil_tm(const struct civil *c)
+/* The seconds since 1970 if the zone were UTC. */
+static int64_t civil_seconds(const struct civil *c)
 {
     struct tm tm = { 0 };
 
@@ -42,15 +43,28 @@ static struct tm civil_tm(const struct civil *c)
     tm.tm_hour = c->hour;
     tm.tm_min = c->minute;
     tm.tm_sec = c->second;
-    tm.tm_isdst = -1;
-    return tm;
+    return (int64_t)timegm(&tm);
 }
 
-static int64_t civil_utc_ms(const struct civil *c)
+static int64_t local_offset(int64_t seconds)
 {
-    struct tm tm = civil_tm(c);
+    const time_t at = (time_t)seconds;
+    struct tm tm = { 0 };
 
-    return (int64_t)timegm(&tm) * 1000 + c->ms;
+    (void)localtime_r(&at, &tm);
+    return (int64_t)tm.tm_gmtoff;
+}
+
+/* Not mktime(), whose answer for an hour that comes twice depends on what it was asked before. */
+static int64_t local_seconds(const struct civil *c)
+{
+    const int64_t day = 86400; /* no zone is that far from UTC */
+    const int64_t as_utc = civil_seconds(c);
+    const int64_t before = local_offset(as_utc - day), after = local_offset(as_utc + day);
+
+    if (local_offset(as_utc - before) != before && local_offset(as_utc - after) == after)
+        return as_utc - after;
+    return as_utc - before;
 }
 
 /* Exactly count digits at *text, advancing it. */
@@ -136,6 +150,7 @@ static bool parse_timestamp(const char *text, int64_t *ret_ms)
     struct civil c = { 0 };
     enum zone zone = ZONE_LOCAL;
     int offset_min = 0;
+    int64_t seconds;
 
     if (!scan_digits(&text, 4, &c.year) || !scan_char(&text, '-') ||
         !scan_digits(&text, 2, &c.month) || !scan_char(&text, '-') ||
@@ -159,13 +174,8 @@ static bool parse_timestamp(const char *text, int64_t *ret_ms)
     }
     if (!civil_is_valid(&c))
         return false;
-    if (zone == ZONE_LOCAL) {
-        struct tm tm = civil_tm(&c);
-
-        *ret_ms = (int64_t)mktime(&tm) * 1000 + c.ms;
-    } else {
-        *ret_ms = civil_utc_ms(&c) - (int64_t)offset_min * 60000;
-    }
+    seconds = zone == ZONE_LOCAL ? local_seconds(&c) : civil_seconds(&c) - INT64_C(60) * offset_min;
+    *ret_ms = seconds * 1000 + c.ms;
     return true;
 }
 
@@ -257,6 +267,6 @@ int parse_http_date(const char *text, int64_t *ret_ms, struct err *err)
     if (!(comma != NULL ? scan_after_comma(comma + 1, &c) : scan_asctime(text, &c)) ||
         !civil_is_valid(&c))
         return err_set(err, ERR_CONFIG, "'%s' is not an HTTP date", text);
-    *ret_ms = civil_utc_ms(&c);
+    *ret_ms = civil_seconds(&c) * 1000;
     return 0;
 }

@@ -24,7 +24,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     text[len] = '\0';
     if (parse_u64(text, 5, 1000, &number, NULL) == 0)
         assert(number >= 5 && number <= 1000);
-    (void)parse_size(text, &number, NULL);
+    if (parse_size(text, &number, NULL) == 0) {
+        char size[FORMAT_SIZE_SIZE];
+
+        format_size(number, size);
+    }
     if (parse_duration(text, &ms, NULL) == 0)
         assert(ms >= 0);
     if (parse_time(text, NOW_MS, &ms, NULL) == 0) {

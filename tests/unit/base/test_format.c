@@ -13,12 +13,14 @@ static void times_in_utc_basic_and_local_form(void **state)
     char text[FORMAT_TIME_SIZE];
 
     (void)state;
-    assert_int_equal(setenv("TZ", "Europe/Berlin", 1), 0);
+    assert_int_equal(setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1), 0);
     tzset();
     format_time_utc(NOW_MS, true, text);
     assert_string_equal(text, "2026-11-23T06:00:00.123Z");
     format_time_utc(NOW_MS, false, text);
     assert_string_equal(text, "2026-11-23T06:00:00Z");
+    format_time_utc(-1, true, text);
+    assert_string_equal(text, "1969-12-31T23:59:59.999Z");
     format_time_basic(NOW_MS, text);
     assert_string_equal(text, "20261123T060000Z");
     format_time_local(NOW_MS, text);
@@ -53,10 +55,10 @@ static void ages_in_the_largest_whole_unit(void **state)
     static const struct {
         int64_t ms;
         const char *text;
-    } cases[] = { { 0, "just now" },         { 59999, "just now" },
-                  { 60000, "1 minute ago" }, { 3599999, "59 minutes ago" },
-                  { 3600000, "1 hour ago" }, { 172800000, "2 days ago" },
-                  { -7200000, "in 2 hours" } };
+    } cases[] = { { 0, "just now" },          { 59999, "just now" },
+                  { 60000, "1 minute ago" },  { 3599999, "59 minutes ago" },
+                  { 3600000, "1 hour ago" },  { 172800000, "2 days ago" },
+                  { -7200000, "in 2 hours" }, { INT64_MIN, "in 106751991167 days" } };
     char text[FORMAT_TIME_SIZE];
 
     (void)state;
@@ -71,9 +73,14 @@ static void durations_as_exact_as_they_matter(void **state)
     static const struct {
         int64_t ms;
         const char *text;
-    } cases[] = { { 0, "0 ms" },           { 999, "999 ms" },      { 2440, "2.4 s" },
-                  { 59949, "59.9 s" },     { 59950, "1 min 0 s" }, { 65000, "1 min 5 s" },
-                  { 7380000, "2 h 3 min" } };
+    } cases[] = { { 0, "0 ms" },
+                  { 999, "999 ms" },
+                  { 2440, "2.4 s" },
+                  { 59949, "59.9 s" },
+                  { 59950, "1 min 0 s" },
+                  { 65000, "1 min 5 s" },
+                  { 7380000, "2 h 3 min" },
+                  { INT64_MAX, "2562047788015 h 12 min" } };
     char text[FORMAT_TIME_SIZE];
 
     (void)state;

@@ -8,6 +8,12 @@
 #include "tests/harness/test.h"
 
 #define NOW_MS INT64_C(1795413600000) /* 2026-11-23T06:00:00Z */
+/* Berlin's rules, spelled out because not every machine has the names of zones. */
+#define ZONE "CET-1CEST,M3.5.0,M10.5.0/3"
+
+#define SPRING_MS INT64_C(1774746000000) /* 2026-03-29T01:00:00Z */
+#define AUTUMN_MS INT64_C(1792890000000) /* 2026-10-25T01:00:00Z */
+#define MINUTE_MS INT64_C(60000)
 
 struct time_case {
     const char *text;
@@ -51,9 +57,20 @@ static void timestamps_with_and_without_a_zone(void **state)
         { "2026-11-23 07:00", NOW_MS, true },
         { "2026-07-01", INT64_C(1782856800000), true },
         { "2026-11-23", NOW_MS - 7 * INT64_C(3600000), true },
+        /* Clocks go from 2:00 to 3:00 at 01:00Z; what they skip counts as if they had not. */
+        { "2026-03-29 01:59:59", SPRING_MS - 1000, true },
+        { "2026-03-29 02:30", SPRING_MS + 30 * MINUTE_MS, true },
+        { "2026-03-29 03:00", SPRING_MS, true },
+        { "2026-03-29 03:30", SPRING_MS + 30 * MINUTE_MS, true },
+        /* Clocks go back from 3:00 to 2:00 at 01:00Z; what comes twice is the first. */
+        { "2026-10-25 01:59", AUTUMN_MS - 61 * MINUTE_MS, true },
+        { "2026-10-25 02:30", AUTUMN_MS - 30 * MINUTE_MS, true },
+        { "2026-10-25 03:00", AUTUMN_MS + 60 * MINUTE_MS, true },
         { "now", NOW_MS, true },
         { "2h", NOW_MS - 7200000, true },
         { "1h30m ago", NOW_MS - 5400000, true },
+        { "1970-01-01T00:00:00+01:00", -60 * MINUTE_MS, true },
+        { "2016-12-31T23:59:60Z", INT64_C(1483228800000), true }, /* a leap second */
         { "2024-02-29T00:00:00Z", INT64_C(1709164800000), true },
         { "2026-02-29T00:00:00Z", 0, false },
         { "2026-13-01T00:00:00Z", 0, false },
@@ -71,7 +88,7 @@ static void timestamps_with_and_without_a_zone(void **state)
     };
 
     (void)state;
-    assert_int_equal(setenv("TZ", "Europe/Berlin", 1), 0);
+    assert_int_equal(setenv("TZ", ZONE, 1), 0);
     tzset();
     check(cases, sizeof(cases) / sizeof(cases[0]), parse_from_now);
 }
