@@ -16,7 +16,7 @@
 
 /* One read of at most READ_CHUNK, and at most one byte past the cap, so that a file of exactly the
  * cap is told from a longer one.  *ret_len 0: the end. */
-static int read_chunk(int fd, struct buf *buf, size_t *ret_len, struct err *err)
+static int read_chunk(int fd, const char *path, struct buf *buf, size_t *ret_len, struct err *err)
 {
     char past_cap;
     void *to = &past_cap;
@@ -31,9 +31,11 @@ static int read_chunk(int fd, struct buf *buf, size_t *ret_len, struct err *err)
         got = read(fd, to, room > 0 ? room : 1);
     } while (got < 0 && errno == EINTR);
     if (got < 0)
-        return err_set_errno(err, "read");
-    if (got > 0 && room == 0)
-        return err_set(err, ERR_LIMIT, "longer than the limit of %zu bytes", buf->max);
+        return err_set_errno(err, "read '%s'", path);
+    if (got > 0 && room == 0) {
+        return err_set(err, ERR_LIMIT, "'%s' is longer than the limit of %zu bytes", path,
+                       buf->max);
+    }
     buf_commit(buf, (size_t)got);
     *ret_len = (size_t)got;
     return 0;
@@ -48,9 +50,9 @@ int file_read(const char *path, struct buf *buf, struct err *err)
     if (fd < 0)
         return err_set_errno(err, "open '%s'", path);
     while (r == 0 && len > 0)
-        r = read_chunk(fd, buf, &len, err);
+        r = read_chunk(fd, path, buf, &len, err);
     (void)close(fd);
-    return r < 0 ? err_wrap(err, r, "read '%s'", path) : 0;
+    return r;
 }
 
 int file_write_all(int fd, const void *data, size_t len, const char *name, struct err *err)
@@ -139,7 +141,7 @@ int file_temp_named(const char *dir, const char *prefix, int *ret_fd, char **ret
 
 int file_temp_unlinked(const char *dir, int *ret_fd, struct err *err)
 {
-    char *path;
+    char *path = NULL;
     int r, fd;
 
     fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -153,8 +155,13 @@ int file_temp_unlinked(const char *dir, int *ret_fd, struct err *err)
     r = file_temp_named(dir, ".holdfast-", &fd, &path, err);
     if (r < 0)
         return r;
-    (void)unlink(path);
+    if (unlink(path) < 0)
+        r = err_set_errno(err, "remove '%s'", path);
     free(path);
+    if (r < 0) {
+        (void)close(fd);
+        return r;
+    }
     *ret_fd = fd;
     return 0;
 }
@@ -210,7 +217,8 @@ int file_publish(const char *from, const char *to, struct err *err)
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) < 0) {
         if (errno != EINVAL && errno != ENOSYS && errno != EPERM)
             return err_set_errno(err, "rename to '%s'", to);
-        /* The file system knows no flags: a link fails when the name is taken, too. */
+        /* The file system knows no flags, or a container's filter does not know the call (EPERM):
+         * a link fails when the name is taken, too. */
         if (link(from, to) < 0)
             return err_set_errno(err, "link to '%s'", to);
         (void)unlink(from);

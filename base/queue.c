@@ -1,6 +1,8 @@
 #include "base/queue.h"
 
+#include <assert.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -15,8 +17,10 @@ struct queue {
 
 int queue_new(size_t capacity, struct queue **ret_queue, struct err *err)
 {
-    struct queue *queue = calloc(1, sizeof(*queue) + capacity * sizeof(queue->items[0]));
+    struct queue *queue;
 
+    assert(capacity > 0 && capacity < SIZE_MAX / sizeof(queue->items[0]) / 2);
+    queue = calloc(1, sizeof(*queue) + capacity * sizeof(queue->items[0]));
     if (queue == NULL)
         return err_nomem(err);
     queue->capacity = capacity;

@@ -12,6 +12,7 @@
 struct err;
 struct queue;
 
+/* capacity in items, at least 1. */
 int queue_new(size_t capacity, struct queue **ret_queue, struct err *err);
 void queue_free(struct queue *queue); /* closed and empty, or the items leak; NULL is fine */
 /* Wait for room.  false when closed: the item is still the caller's. */

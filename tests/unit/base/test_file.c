@@ -1,16 +1,20 @@
 /* Goal: a file is there whole or not at all, and what fails leaves nothing behind. */
 #include "base/file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "tests/harness/syscall_fault.h"
 #include "tests/harness/temp_dir.h"
 #include "tests/harness/test.h"
 
@@ -65,6 +69,95 @@ static void write_atomic_that_fails_leaves_the_old_file_alone(void **state)
     assert_int_equal(temp_dir_count(*state), 1);
     buf_dispose(&buf);
     free(path);
+}
+
+struct paths {
+    const char *from, *to;
+};
+
+static int write_new(void *context)
+{
+    return file_write_atomic(context, "new", 3, 0600, NULL);
+}
+
+static int publish(void *context)
+{
+    const struct paths *paths = context;
+
+    return file_publish(paths->from, paths->to, NULL);
+}
+
+static void assert_holds(const char *path, const char *text)
+{
+    struct buf buf = BUF_INIT(100);
+
+    assert_int_equal(file_read(path, &buf, NULL), 0);
+    assert_string_equal(buf.ptr, text);
+    buf_dispose(&buf);
+}
+
+static void write_atomic_leaves_the_old_file_whatever_call_fails(void **state)
+{
+    static const struct syscall_fault faults[] = {
+        { SYS_openat, ENFILE, 2, O_CREAT }, { SYS_write, EDQUOT, 0, 0 },
+        { SYS_fchmod, EPERM, 0, 0 },        { SYS_fsync, EIO, 0, 0 },
+#ifdef SYS_rename
+        { SYS_rename, EIO, 0, 0 },
+#else
+        { SYS_renameat, EIO, 0, 0 },
+#endif
+    };
+    char *path = path_join(*state, "f");
+
+    assert_int_equal(file_write_atomic(path, "old", 3, 0600, NULL), 0);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        print_message("  call %d\n", faults[i].number);
+        assert_true(run_with_syscall_fault(&faults[i], write_new, path) < 0);
+        assert_holds(path, "old");
+        assert_int_equal(temp_dir_count(*state), 1);
+    }
+    free(path);
+}
+
+/* NFS and FUSE answer EINVAL; old kernels ENOSYS, old containers' filters EPERM. */
+static void publish_never_replaces_where_rename_knows_no_flags(void **state)
+{
+    static const int answers[] = { EINVAL, ENOSYS, EPERM };
+    char *from = path_join(*state, ".tmp"), *to = path_join(*state, "to");
+    struct paths paths = { from, to };
+
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        const struct syscall_fault fault = { .number = SYS_renameat2, .os_errno = answers[i] };
+
+        assert_int_equal(file_write_atomic(from, "one", 3, 0600, NULL), 0);
+        assert_int_equal(run_with_syscall_fault(&fault, publish, &paths), 0);
+        assert_int_equal(access(from, F_OK), -1);
+        assert_int_equal(file_write_atomic(from, "two", 3, 0600, NULL), 0);
+        assert_int_equal(run_with_syscall_fault(&fault, publish, &paths), ERR_EXISTS);
+        assert_holds(to, "one");
+        assert_int_equal(unlink(to), 0);
+    }
+    free(from);
+    free(to);
+}
+
+static void publish_fails_unless_the_new_name_is_durable(void **state)
+{
+    static const struct syscall_fault broken = { .number = SYS_fsync, .os_errno = EIO },
+                                      unknown = { .number = SYS_fsync, .os_errno = EINVAL },
+                                      failing = { .number = SYS_renameat2, .os_errno = EIO };
+    char *from = path_join(*state, ".tmp"), *to = path_join(*state, "to");
+    struct paths paths = { from, to };
+
+    assert_int_equal(file_write_atomic(from, "one", 3, 0600, NULL), 0);
+    assert_int_equal(run_with_syscall_fault(&failing, publish, &paths), ERR_IO);
+    assert_int_equal(access(to, F_OK), -1);
+    assert_int_equal(run_with_syscall_fault(&broken, publish, &paths), ERR_IO);
+    assert_int_equal(rename(to, from), 0);
+    assert_int_equal(run_with_syscall_fault(&unknown, publish, &paths), 0);
+    assert_holds(to, "one");
+    free(from);
+    free(to);
 }
 
 static void read_stops_at_the_cap(void **state)
@@ -145,6 +238,35 @@ static void an_unlinked_file_has_no_name_and_works(void **state)
     assert_int_equal(file_temp_unlinked("/nonexistent", &fd, NULL), ERR_NOT_FOUND);
 }
 
+static int use_unlinked(void *context)
+{
+    char data[4] = "";
+    int fd = -1, r;
+
+    r = file_temp_unlinked(context, &fd, NULL);
+    if (r < 0)
+        return r;
+    r = file_pwrite_all(fd, "abcd", 4, 0, "temp", NULL);
+    if (r == 0)
+        r = file_pread_all(fd, data, 4, 0, "temp", NULL);
+    (void)close(fd);
+    return r == 0 && memcmp(data, "abcd", 4) != 0 ? ERR_CORRUPT : r;
+}
+
+static void an_unlinked_file_works_where_none_can_be_born_so(void **state)
+{
+    static const int answers[] = { EOPNOTSUPP, EISDIR, EINVAL };
+    static const struct syscall_fault full = { SYS_openat, ENOSPC, 2, O_TMPFILE };
+
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        const struct syscall_fault fault = { SYS_openat, answers[i], 2, O_TMPFILE };
+
+        assert_int_equal(run_with_syscall_fault(&fault, use_unlinked, *state), 0);
+        assert_int_equal(temp_dir_count(*state), 0);
+    }
+    assert_int_equal(run_with_syscall_fault(&full, use_unlinked, *state), ERR_IO);
+}
+
 static void a_full_device_is_reported_with_advice(void **state)
 {
     struct err err = { 0 };
@@ -187,6 +309,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(write_atomic_replaces_and_read_gives_it_back, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(write_atomic_that_fails_leaves_the_old_file_alone, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(write_atomic_leaves_the_old_file_whatever_call_fails, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(publish_never_replaces_where_rename_knows_no_flags, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(publish_fails_unless_the_new_name_is_durable, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(an_unlinked_file_works_where_none_can_be_born_so, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(read_stops_at_the_cap, setup, teardown),
         cmocka_unit_test_setup_teardown(read_names_what_is_missing, setup, teardown),

@@ -2,6 +2,8 @@
 #include "base/queue.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 #include "tests/harness/test.h"
 
@@ -36,6 +38,44 @@ static void keeps_the_order_between_threads(void **state)
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(count, ITEM_COUNT);
     queue_free(queue);
+}
+
+struct counted {
+    struct queue *queue;
+    atomic_int pushed;
+};
+
+static void *count_pushes(void *context)
+{
+    struct counted *counted = context;
+
+    for (int i = 0; i < ITEM_COUNT; i++) {
+        atomic_fetch_add(&counted->pushed, 1); /* before: one more than can be in the queue */
+        assert_true(queue_push(counted->queue, counted));
+    }
+    queue_close(counted->queue);
+    return NULL;
+}
+
+static void holds_no_more_than_its_capacity(void **state)
+{
+    struct counted counted = { 0 };
+    pthread_t thread;
+    void *item;
+    int popped = 0;
+
+    (void)state;
+    assert_int_equal(queue_new(3, &counted.queue, NULL), 0);
+    assert_int_equal(pthread_create(&thread, NULL, count_pushes, &counted), 0);
+    while (queue_pop(counted.queue, &item)) {
+        popped++;
+        assert_true(atomic_load(&counted.pushed) <= popped + 3 + 1);
+        if (popped % 100 == 0)
+            (void)sched_yield(); /* time to push too much */
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(popped, ITEM_COUNT);
+    queue_free(counted.queue);
 }
 
 static void a_closed_one_takes_nothing_and_gives_what_is_left(void **state)
@@ -87,6 +127,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_the_order_between_threads),
+        cmocka_unit_test(holds_no_more_than_its_capacity),
         cmocka_unit_test(a_closed_one_takes_nothing_and_gives_what_is_left),
         cmocka_unit_test(closing_wakes_who_waits_for_room),
     };
