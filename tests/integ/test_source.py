@@ -27,10 +27,7 @@ TRACED = ("openat,open,creat,write,writev,pwrite64,pwritev,pwritev2,ftruncate,tr
           "unlink,unlinkat,rename,renameat,renameat2,link,linkat,fsync,fdatasync,sync_file_range,"
           "copy_file_range,sendfile,splice,chmod,fchmod,fchmodat,chown,fchown,fchownat,utimensat,"
           "mmap,setxattr,fsetxattr,ioctl")
-LOCK_S_PER_GB = 0.4
 MEMORY_KIB_MAX = 64 << 10
-# A thread that wants a lock may be late for other reasons: a busy machine, an fsync of its own.
-NOISE_S = 0.3
 
 
 def digest(path):
@@ -119,7 +116,9 @@ class Source(unittest.TestCase):
         trace = self.dir / "trace"
         subprocess.run(["strace", "-f", "-y", "-qq", "-e", "trace=" + TRACED, "-o", trace,
                         testlib.HOLDFAST, "create", self.path, "--store", self.store.url],
-                       env=testlib.environment(self.store, HOLDFAST_STATE_DIR=self.dir / "state"),
+                       env=testlib.environment(
+                           self.store, HOLDFAST_STATE_DIR=self.dir / "state",
+                           ASAN_OPTIONS="detect_leaks=0"),  # it cannot, under ptrace
                        check=True, stdout=subprocess.DEVNULL, timeout=300)
         calls = []
         for line in open(trace, errors="replace"):
@@ -231,10 +230,18 @@ class Blocking(Source):
 
     def test_rollback_writer_is_held_up_only_for_a_local_read(self):
         testlib.make_database(self.path, 4096, "delete", self.SIZE)
-        self.commits_during(lambda: time.sleep(2))
+        """Beside another way to get one consistent copy in the same minute: how long a lock lasts
+        on a busy machine says little by itself."""
+        vacuum = self.commits_during(lambda: subprocess.run(
+            ["sqlite3", "-cmd", ".timeout 60000", self.path,
+             "VACUUM INTO '%s'" % (self.dir / "vacuumed.db")], check=True))
         committer = self.commits_during(self.create)
         self.assert_small()
-        self.assertLessEqual(max(committer.took), LOCK_S_PER_GB * self.SIZE / 1e9 + NOISE_S)
+        ratio = max(committer.took) / max(vacuum.took)
+        print("longest wait %.2f s a GB, %.2f of VACUUM INTO's" % (
+            max(committer.took) / self.SIZE * 1e9, ratio))
+        # Sanitizers slow our hashing down several times, and the sqlite3 program not at all.
+        self.assertLess(ratio, 2 if is_sanitized(testlib.HOLDFAST) else 0.75)
         testlib.ok(self.store, "download", "app", "latest", "-o", self.dir / "copy.db")
         testlib.check_database(self.dir / "copy.db")
 

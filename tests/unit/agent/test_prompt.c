@@ -7,6 +7,7 @@
 #include "base/err.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -31,15 +32,22 @@ static int ask(const char *typed, const struct cancel *cancel, char shown[512], 
 {
     struct console console;
     int user, terminal, r;
+    size_t shown_len = 0;
     ssize_t len;
 
     assert_int_equal(openpty(&user, &terminal, NULL, NULL, NULL), 0);
     assert_true(write(user, typed, strlen(typed)) == (ssize_t)strlen(typed));
     console_init(&console, terminal, false);
     r = prompt_confirm(&console, terminal, "Overwrite 'a\nb'?", cancel, err);
-    assert_int_equal(fcntl(user, F_SETFL, O_NONBLOCK), 0);
-    len = read(user, shown, 511);
-    shown[len > 0 ? len : 0] = '\0';
+    /* The kernel hands it over in pieces and in its own time: up to the answer's place, or until
+     * nothing more comes. */
+    do {
+        struct pollfd ready = { .fd = user, .events = POLLIN };
+
+        len = poll(&ready, 1, 2000) > 0 ? read(user, shown + shown_len, 511 - shown_len) : 0;
+        shown_len += len > 0 ? (size_t)len : 0;
+        shown[shown_len] = '\0';
+    } while (len > 0 && strstr(shown, "[y/N] ") == NULL);
     console_dispose(&console);
     assert_int_equal(close(terminal), 0);
     assert_int_equal(close(user), 0);
