@@ -70,7 +70,7 @@ static uint64_t size_unit(const char *unit)
     if (unit[0] == '\0' || strcasecmp(unit, "b") == 0)
         return 1;
     letter = strchr(letters, tolower((unsigned char)unit[0]));
-    if (letter == NULL || *letter == '\0')
+    if (letter == NULL)
         return 0;
     for (const char *p = letters; p <= letter; p++) {
         if (strcasecmp(unit + 1, "b") == 0) {
@@ -116,6 +116,7 @@ bad:
 /* Milliseconds of a duration's unit at *text, advancing it; 0 for an unknown one. */
 static int64_t scan_duration_unit(const char **text)
 {
+    /* "ms" before "m", with which it begins. */
     static const struct {
         const char *unit;
         int64_t ms;
@@ -125,7 +126,7 @@ static int64_t scan_duration_unit(const char **text)
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         const size_t len = strlen(units[i].unit);
 
-        if (strncmp(*text, units[i].unit, len) == 0 && !isalpha((unsigned char)(*text)[len])) {
+        if (strncmp(*text, units[i].unit, len) == 0) {
             *text += len;
             return units[i].ms;
         }

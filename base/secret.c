@@ -24,8 +24,6 @@ int secret_set(struct secret *secret, const char *text, size_t len, struct err *
 
 int secret_copy(struct secret *to, const struct secret *from, struct err *err)
 {
-    if (to == from)
-        return 0;
     if (from == NULL || from->ptr == NULL) {
         secret_dispose(to);
         return 0;

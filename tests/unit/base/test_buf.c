@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "tests/harness/cleanse_spy.h"
 #include "tests/harness/test.h"
 
 static void appends_of_every_kind_follow_each_other(void **state)
@@ -44,6 +45,8 @@ static void the_cap_is_exact_and_the_failure_sticks(void **state)
     buf.len = 0; /* room again, but the contents are not what was appended */
     buf_add_char(&buf, 'y');
     assert_int_equal(buf_check(&buf, &err), ERR_LIMIT);
+    assert_int_equal(buf.len, 0);
+    assert_null(buf_reserve(&buf, 1));
     assert_null(buf_detach(&buf));
     buf_add_char(&buf, 'z'); /* after detach it can be used again */
     assert_int_equal(buf_check(&buf, &err), 0);
@@ -83,6 +86,32 @@ static void clear_keeps_the_memory_and_forgets_a_failure(void **state)
     buf_dispose(&buf);
 }
 
+static void always_ends_in_a_nul_however_long(void **state)
+{
+    struct buf buf = BUF_INIT(1000);
+
+    (void)state;
+    for (size_t len = 1; len <= 1000; len++) {
+        buf_add_char(&buf, 'x');
+        assert_int_equal(strlen(buf.ptr), len);
+    }
+    buf_dispose(&buf);
+}
+
+static void wiping_overwrites_the_contents(void **state)
+{
+    struct buf buf = BUF_INIT(100);
+    const char *was;
+
+    (void)state;
+    buf_add_text(&buf, "secret");
+    was = buf.ptr;
+    buf_wipe(&buf);
+    assert_ptr_equal(last_cleansed().data, was);
+    assert_true(last_cleansed().len >= strlen("secret"));
+    assert_int_equal(buf.len, 0);
+}
+
 static void views_compare_by_content(void **state)
 {
     (void)state;
@@ -103,6 +132,8 @@ int main(void)
         cmocka_unit_test(the_cap_is_exact_and_the_failure_sticks),
         cmocka_unit_test(an_empty_one_is_an_empty_string),
         cmocka_unit_test(clear_keeps_the_memory_and_forgets_a_failure),
+        cmocka_unit_test(always_ends_in_a_nul_however_long),
+        cmocka_unit_test(wiping_overwrites_the_contents),
         cmocka_unit_test(views_compare_by_content),
     };
 

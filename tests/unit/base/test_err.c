@@ -37,14 +37,20 @@ static void errno_decides_the_code(void **state)
     }
 }
 
-static void a_full_disk_comes_with_advice(void **state)
+static void a_disk_that_takes_nothing_comes_with_advice(void **state)
 {
+    static const struct {
+        int os_errno;
+        const char *word;
+    } cases[] = { { ENOSPC, "space" }, { EDQUOT, "space" }, { EROFS, "read-only" } };
     struct err err = { 0 };
 
     (void)state;
-    errno = ENOSPC;
-    (void)err_set_errno(&err, "write");
-    assert_non_null(strstr(err.hint, "space"));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        errno = cases[i].os_errno;
+        (void)err_set_errno(&err, "write");
+        assert_non_null(strstr(err.hint, cases[i].word));
+    }
 }
 
 static void wrap_puts_knowledge_in_front_and_keeps_the_rest(void **state)
@@ -55,7 +61,8 @@ static void wrap_puts_knowledge_in_front_and_keeps_the_rest(void **state)
     (void)err_set(&err, ERR_SERVER, "HTTP 503");
     err.http_status = 503;
     err_hint(&err, "later");
-    assert_int_equal(err_wrap(&err, ERR_SERVER, "upload part %d", 7), ERR_SERVER);
+    assert_int_equal(err_wrap(&err, ERR_THROTTLED, "upload part %d", 7), ERR_THROTTLED);
+    assert_int_equal(err.code, ERR_THROTTLED);
     assert_string_equal(err.msg, "upload part 7: HTTP 503");
     assert_int_equal(err.http_status, 503);
     assert_string_equal(err.hint, "later");
@@ -113,6 +120,7 @@ static void every_code_has_a_name_and_an_exit_status(void **state)
     assert_int_equal(err_exit_status(ERR_CORRUPT), 13);
     assert_int_equal(err_exit_status(ERR_REFUSED), 14);
     assert_int_equal(err_exit_status(ERR_EXISTS), 14);
+    assert_int_equal(err_exit_status(ERR_CANCELED), 130);
 }
 
 int main(void)
@@ -120,7 +128,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(set_replaces_what_was_there),
         cmocka_unit_test(errno_decides_the_code),
-        cmocka_unit_test(a_full_disk_comes_with_advice),
+        cmocka_unit_test(a_disk_that_takes_nothing_comes_with_advice),
         cmocka_unit_test(wrap_puts_knowledge_in_front_and_keeps_the_rest),
         cmocka_unit_test(the_first_hint_stays),
         cmocka_unit_test(messages_that_are_too_long_are_cut),

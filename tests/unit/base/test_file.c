@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -119,6 +121,17 @@ static void write_atomic_leaves_the_old_file_whatever_call_fails(void **state)
     free(path);
 }
 
+static void write_atomic_fails_unless_the_new_file_is_durable(void **state)
+{
+    static const struct syscall_fault fault = { SYS_openat, EMFILE, 2, O_DIRECTORY };
+    char *path = path_join(*state, "f");
+
+    assert_int_equal(run_with_syscall_fault(&fault, write_new, path), ERR_IO);
+    assert_holds(path, "new");
+    assert_int_equal(temp_dir_count(*state), 1);
+    free(path);
+}
+
 /* NFS and FUSE answer EINVAL; old kernels ENOSYS, old containers' filters EPERM. */
 static void publish_never_replaces_where_rename_knows_no_flags(void **state)
 {
@@ -169,6 +182,7 @@ static void read_stops_at_the_cap(void **state)
     assert_int_equal(file_read(path, &exact, NULL), 0);
     assert_string_equal(exact.ptr, "12345");
     assert_int_equal(file_read(path, &small, NULL), ERR_LIMIT);
+    assert_int_equal(small.len, 4);
     buf_dispose(&exact);
     buf_dispose(&small);
     free(path);
@@ -228,6 +242,7 @@ static void an_unlinked_file_has_no_name_and_works(void **state)
     int fd = -1;
 
     assert_int_equal(file_temp_unlinked(*state, &fd, NULL), 0);
+    assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
     assert_int_equal(temp_dir_count(*state), 0);
     assert_int_equal(file_pwrite_all(fd, "abcd", 4, 10, "temp", NULL), 0);
     assert_int_equal(file_pread_all(fd, data, 4, 10, "temp", NULL), 0);
@@ -236,6 +251,88 @@ static void an_unlinked_file_has_no_name_and_works(void **state)
     assert_non_null(strstr(err.msg, "ends at byte 14"));
     assert_int_equal(close(fd), 0);
     assert_int_equal(file_temp_unlinked("/nonexistent", &fd, NULL), ERR_NOT_FOUND);
+}
+
+static void a_named_temporary_file_is_private(void **state)
+{
+    char *path = NULL;
+    struct stat st;
+    int fd = -1;
+
+    assert_int_equal(file_temp_named(*state, "p-", &fd, &path, NULL), 0);
+    assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(strncmp(path_base(path), "p-", 2), 0);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(close(fd), 0);
+    free(path);
+}
+
+/* The kernel writes what still fits, then refuses. */
+static void pwrite_goes_on_where_a_short_write_ended(void **state)
+{
+    struct rlimit old, small;
+    char data[200] = "";
+    int fd = -1;
+
+    assert_int_equal(file_temp_unlinked(*state, &fd, NULL), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = old;
+    small.rlim_cur = 100;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_int_equal(file_pwrite_all(fd, data, sizeof(data), 0, "temp", NULL), ERR_IO);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(lseek(fd, 0, SEEK_END), 100);
+    assert_int_equal(close(fd), 0);
+}
+
+static void do_nothing(int signal_number)
+{
+    (void)signal_number;
+}
+
+#define PIPED_LEN (1u << 20) /* far more than a pipe holds */
+
+static void *drain_slowly(void *context)
+{
+    const int fd = *(int *)context;
+    static char data[PIPED_LEN];
+    size_t total = 0;
+    ssize_t got;
+
+    (void)usleep(50000); /* meanwhile the writer waits, and is interrupted */
+    while ((got = read(fd, data, sizeof(data))) > 0)
+        total += (size_t)got;
+    return total == PIPED_LEN ? context : NULL;
+}
+
+static void a_write_survives_signals_and_a_slow_reader(void **state)
+{
+    const struct itimerval often = { { 0, 2000 }, { 0, 2000 } }, never = { 0 };
+    const struct sigaction action = { .sa_handler = do_nothing };
+    static char data[PIPED_LEN];
+    void *result = NULL;
+    pthread_t thread;
+    sigset_t alarm;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    (void)sigemptyset(&alarm);
+    (void)sigaddset(&alarm, SIGALRM);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &alarm, NULL), 0); /* in the reader for good */
+    assert_int_equal(pthread_create(&thread, NULL, drain_slowly, &ends[0]), 0);
+    assert_int_equal(pthread_sigmask(SIG_UNBLOCK, &alarm, NULL), 0);
+    assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    assert_int_equal(file_write_all(ends[1], data, sizeof(data), "pipe", NULL), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+    assert_int_equal(close(ends[1]), 0);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_non_null(result);
+    assert_int_equal(close(ends[0]), 0);
 }
 
 static int use_unlinked(void *context)
@@ -312,6 +409,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(write_atomic_leaves_the_old_file_whatever_call_fails, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(write_atomic_fails_unless_the_new_file_is_durable, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(publish_never_replaces_where_rename_knows_no_flags, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(publish_fails_unless_the_new_name_is_durable, setup,
@@ -324,6 +423,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(mkdirs_makes_what_is_missing_and_refuses_a_file, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(an_unlinked_file_has_no_name_and_works, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_named_temporary_file_is_private, setup, teardown),
+        cmocka_unit_test_setup_teardown(pwrite_goes_on_where_a_short_write_ended, setup, teardown),
+        cmocka_unit_test(a_write_survives_signals_and_a_slow_reader),
         cmocka_unit_test(a_full_device_is_reported_with_advice),
         cmocka_unit_test(paths_are_taken_apart_and_joined),
     };

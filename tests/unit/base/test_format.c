@@ -73,14 +73,11 @@ static void durations_as_exact_as_they_matter(void **state)
     static const struct {
         int64_t ms;
         const char *text;
-    } cases[] = { { 0, "0 ms" },
-                  { 999, "999 ms" },
-                  { 2440, "2.4 s" },
-                  { 59949, "59.9 s" },
-                  { 59950, "1 min 0 s" },
-                  { 65000, "1 min 5 s" },
-                  { 7380000, "2 h 3 min" },
-                  { INT64_MAX, "2562047788015 h 12 min" } };
+    } cases[] = {
+        { 0, "0 ms" },          { 999, "999 ms" },        { 1000, "1.0 s" },
+        { 2440, "2.4 s" },      { 59949, "59.9 s" },      { 59950, "1 min 0 s" },
+        { 65000, "1 min 5 s" }, { 7380000, "2 h 3 min" }, { INT64_MAX, "2562047788015 h 12 min" }
+    };
     char text[FORMAT_TIME_SIZE];
 
     (void)state;

@@ -90,14 +90,24 @@ static void durations_of_one_or_more_units(void **state)
         int64_t ms;
         bool good;
     } cases[] = {
-        { "500ms", 500, true },    { "30s", 30000, true },
-        { "15m", 900000, true },   { "1h30m", 5400000, true },
-        { "2h", 7200000, true },   { "1d", 86400000, true },
-        { "1w", 604800000, true }, { "0s", 0, true },
-        { "30", 0, false },        { "", 0, false },
-        { "s", 0, false },         { "1x", 0, false },
-        { "1h 30m", 0, false },    { "1hour", 0, false },
-        { "-1s", 0, false },       { "99999999999w", 0, false },
+        { "500ms", 500, true },
+        { "30s", 30000, true },
+        { "15m", 900000, true },
+        { "1h30m", 5400000, true },
+        { "2h", 7200000, true },
+        { "1d", 86400000, true },
+        { "1w", 604800000, true },
+        { "0s", 0, true },
+        { "30", 0, false },
+        { "", 0, false },
+        { "s", 0, false },
+        { "1x", 0, false },
+        { "1h 30m", 0, false },
+        { "1hour", 0, false },
+        { "-1s", 0, false },
+        { "99999999999w", 0, false },
+        { "9223372036854775807ms1ms", 0, false },
+        { "1hs", 0, false },
     };
 
     (void)state;

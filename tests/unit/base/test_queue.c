@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "tests/harness/test.h"
 
@@ -116,10 +117,34 @@ static void closing_wakes_who_waits_for_room(void **state)
     assert_int_equal(queue_new(1, &queue, NULL), 0);
     assert_true(queue_push(queue, &a));
     assert_int_equal(pthread_create(&thread, NULL, push_one_too_many, queue), 0);
+    (void)usleep(20000); /* for it to begin to wait */
     queue_close(queue);
     assert_int_equal(pthread_join(thread, &result), 0);
     assert_null(result);
     assert_true(queue_pop(queue, &item));
+    queue_free(queue);
+}
+
+static void *pop_nothing(void *context)
+{
+    void *item = NULL;
+
+    return queue_pop(context, &item) ? item : NULL;
+}
+
+static void closing_wakes_who_waits_for_an_item(void **state)
+{
+    struct queue *queue = NULL;
+    pthread_t thread;
+    void *result = &thread;
+
+    (void)state;
+    assert_int_equal(queue_new(1, &queue, NULL), 0);
+    assert_int_equal(pthread_create(&thread, NULL, pop_nothing, queue), 0);
+    (void)usleep(20000); /* for it to begin to wait */
+    queue_close(queue);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_null(result);
     queue_free(queue);
 }
 
@@ -130,6 +155,7 @@ int main(void)
         cmocka_unit_test(holds_no_more_than_its_capacity),
         cmocka_unit_test(a_closed_one_takes_nothing_and_gives_what_is_left),
         cmocka_unit_test(closing_wakes_who_waits_for_room),
+        cmocka_unit_test(closing_wakes_who_waits_for_an_item),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,10 @@
 /* Goal: ids are UUIDs of version 4, and no two are alike. */
 #include "base/random.h"
 
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 
 #include "tests/harness/test.h"
 
@@ -43,11 +46,37 @@ static void every_bit_of_a_number_is_used(void **state)
     assert_string_not_equal(a, b);
 }
 
+static void do_nothing(int signal_number)
+{
+    (void)signal_number;
+}
+
+/* A signal ends getrandom(2) early, with what it has by then. */
+static void a_long_request_is_filled_in_spite_of_signals(void **state)
+{
+    const struct itimerval often = { { 0, 1000 }, { 0, 1000 } }, never = { 0 };
+    const struct sigaction action = { .sa_handler = do_nothing };
+    const size_t len = (size_t)32 << 20, end = 64;
+    uint8_t *bytes = calloc(1, len), any = 0;
+
+    (void)state;
+    assert_non_null(bytes);
+    assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    random_bytes(bytes, len);
+    assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+    for (size_t i = len - end; i < len; i++)
+        any |= bytes[i];
+    free(bytes);
+    assert_int_not_equal(any, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_have_the_form_of_version_4),
         cmocka_unit_test(every_bit_of_a_number_is_used),
+        cmocka_unit_test(a_long_request_is_filled_in_spite_of_signals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
