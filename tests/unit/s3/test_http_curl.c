@@ -190,9 +190,9 @@ static int perform(struct trial *trial, enum http_method method, const char *sch
         .body = body,
         .on_body = take,
         .context = trial,
-        .connect_timeout_ms = 2000,
+        .connect_timeout_ms = 60000, /* TLS under valgrind, on a busy machine */
         .stall_timeout_ms = trial->stall_timeout_ms,
-        .total_timeout_ms = 20000,
+        .total_timeout_ms = 120000,
         .cancel = &trial->cancel,
     };
 
