@@ -28,7 +28,7 @@ static void no_sleep(struct clock *clock, int64_t ms, const struct cancel *cance
 
 static const struct clock_ops still_ops = { no_ms, no_ms, no_sleep };
 static struct clock still = { &still_ops };
-static const struct catalog_commit_options options = { .clock = &still };
+static const struct catalog_commit_options options = { .clock = &still, .attempts_max = 10 };
 
 /* A change that adds one backup, the number-th. */
 static int add(void *context, struct manifest *manifest, struct err *err)
@@ -215,7 +215,7 @@ static void a_rival_that_never_stops_ends_in_a_clear_error(void **state)
 {
     struct memory_quirks quirks = { .conditional = MEMORY_SUPPORTS };
     struct object_store *store = new_store(&quirks);
-    struct rival rival = { store, 1000, 100, false };
+    struct rival rival = { store, 10, 100, false };
     struct err err = { 0 };
 
     (void)state;
