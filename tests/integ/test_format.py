@@ -76,6 +76,16 @@ class Format(unittest.TestCase):
         result = self.reader("--no-hash", objects, "app", "latest", self.dir / "again.db")
         self.assertEqual(result.returncode, 0, result.stderr)
 
+    def test_the_packs_alone_are_enough(self):
+        """Their indexes say all that a lost manifest said."""
+        objects, _ = self.read_back(4096, 300_000)
+        for manifest in glob.glob(objects + "/app/manifest/*"):
+            os.unlink(manifest)
+        result = self.reader("--from-packs", objects, "app", "latest", self.dir / "again.db")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        with open(self.dir / "again.db", "rb") as again, open(self.dir / "ours.db", "rb") as ours:
+            self.assertEqual(again.read(), ours.read())
+
     def test_the_reader_notices_a_wrong_page(self):
         """Or it would prove nothing above: a page exchanged, with a frame that is sound."""
         objects, pack = self.read_back(4096, 300_000)
