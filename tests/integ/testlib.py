@@ -70,7 +70,7 @@ class Result:
 
 def environment(store=None, **extra):
     env = {k: v for k, v in os.environ.items()
-           if not k.startswith(("AWS_", "HOLDFAST_")) or k == "HOLDFAST_BIN"}
+           if not k.startswith(("AWS_", "HOLDFAST_", "NO_COLOR", "TERM")) or k == "HOLDFAST_BIN"}
     env["HOME"] = STATE.name  # no credentials file, no configuration of whoever runs the tests
     env["HOLDFAST_STATE_DIR"] = STATE.name
     if store is not None:
