@@ -153,13 +153,11 @@ static int fill_record(struct job *job, const struct capture *capture, struct er
     record->page_count = facts->page_count;
     record->num_tables = facts->num_tables;
     record->changed_pages = facts->page_count;
-    record->pack_ids = calloc(1, sizeof(*record->pack_ids));
-    if (record->pack_ids == NULL || copy_text(job->options->label, &record->label) < 0 ||
+    record->num_rows = -1;
+    if (copy_text(job->options->label, &record->label) < 0 ||
         copy_text(job->host, &record->host) < 0 || copy_text(job->path, &record->path) < 0)
         return err_nomem(err);
-    (void)snprintf(record->pack_ids[0], sizeof(record->pack_ids[0]), "%s", record->id);
-    record->pack_count = 1;
-    return 0;
+    return pack_set_append(&record->packs, 0, 1, err); /* for encode_info() */
 }
 
 /* The last index block tells of the backup what the manifest will, so that a lost manifest can be
@@ -217,7 +215,7 @@ static int add_backup(void *context, struct manifest *manifest, struct err *err)
         return err_set(err, ERR_EXISTS, "another agent began the history of '%s' meanwhile",
                        job->options->database);
     }
-    return manifest_add_backup(manifest, &job->record, &job->pack, err);
+    return manifest_add_backup(manifest, &job->record, &job->pack, NULL, 0, err);
 }
 
 static int commit(struct job *job, struct err *err)

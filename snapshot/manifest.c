@@ -12,13 +12,14 @@
 #define ID_PREFIX_LEN_MIN     4u
 #define DATABASE_NAME_LEN_MAX 128u
 #define CANDIDATES_NAMED_MAX  5u
+#define PACK_COUNT_MAX        1000000u
 
 void backup_record_dispose(struct backup_record *record)
 {
     free(record->label);
     free(record->host);
     free(record->path);
-    free(record->pack_ids);
+    pack_set_dispose(&record->packs);
     memset(record, 0, sizeof(*record));
 }
 
@@ -42,20 +43,18 @@ static bool copy_text(const char *from, char **to)
 int backup_record_copy(const struct backup_record *from, struct backup_record *to, struct err *err)
 {
     struct backup_record copy = *from;
-    const size_t ids_size = from->pack_count * sizeof(*from->pack_ids);
     bool ok;
 
     copy.label = copy.host = copy.path = NULL;
-    copy.pack_ids = malloc(ids_size > 0 ? ids_size : 1);
-    ok = copy_text(from->label, &copy.label);
+    copy.packs = (struct pack_set)PACK_SET_INIT;
+    ok = pack_set_copy(&from->packs, &copy.packs, err) == 0;
+    ok = copy_text(from->label, &copy.label) && ok;
     ok = copy_text(from->host, &copy.host) && ok;
     ok = copy_text(from->path, &copy.path) && ok;
-    if (!ok || copy.pack_ids == NULL) {
+    if (!ok) {
         backup_record_dispose(&copy);
         return err_nomem(err);
     }
-    if (ids_size > 0)
-        memcpy(copy.pack_ids, from->pack_ids, ids_size);
     *to = copy;
     return 0;
 }
@@ -81,16 +80,49 @@ static bool has_backup(const struct manifest *manifest, const char *id)
     return false;
 }
 
-int manifest_add_backup(struct manifest *manifest, const struct backup_record *backup,
-                        const struct pack_record *pack, struct err *err)
+static int find_pack_index(const struct manifest *manifest, const char *id, uint32_t *ret_index)
 {
-    struct backup_record copy;
-    void *grown;
-    size_t at;
-    int r;
+    for (size_t i = manifest->pack_count; i > 0; i--) { /* mostly a recent one */
+        if (strcmp(manifest->packs[i - 1].id, id) == 0) {
+            *ret_index = (uint32_t)(i - 1);
+            return 0;
+        }
+    }
+    return ERR_NOT_FOUND;
+}
 
-    if (has_backup(manifest, backup->id))
-        return 0;
+/* The packs of a backup whose own is the next one of the manifest. */
+static int make_set(const struct manifest *manifest, const char (*ids)[UUID_TEXT_SIZE],
+                    size_t id_count, struct pack_set *ret_set, struct err *err)
+{
+    bool *members = calloc(manifest->pack_count + 1, sizeof(*members));
+    uint32_t index = 0;
+    int r = 0;
+
+    if (members == NULL)
+        return err_nomem(err);
+    members[manifest->pack_count] = true;
+    for (size_t i = 0; i < id_count && r == 0; i++) {
+        r = find_pack_index(manifest, ids[i], &index);
+        if (r < 0) {
+            (void)err_set(err, r, "pack %s is no longer there", ids[i]);
+        } else {
+            members[index] = true;
+        }
+    }
+    if (r == 0)
+        r = pack_set_from_flags(members, manifest->pack_count + 1, ret_set, err);
+    free(members);
+    return r;
+}
+
+/* Room for one more of each. */
+static int grow(struct manifest *manifest, struct err *err)
+{
+    void *grown;
+
+    if (manifest->pack_count == PACK_COUNT_MAX)
+        return err_set(err, ERR_LIMIT, "a manifest of %u packs", PACK_COUNT_MAX);
     grown = realloc(manifest->packs, (manifest->pack_count + 1) * sizeof(*manifest->packs));
     if (grown == NULL)
         return err_nomem(err);
@@ -99,9 +131,45 @@ int manifest_add_backup(struct manifest *manifest, const struct backup_record *b
     if (grown == NULL)
         return err_nomem(err);
     manifest->backups = grown;
-    r = backup_record_copy(backup, &copy, err);
+    return 0;
+}
+
+static void drop_deletion(struct manifest *manifest, const char *id)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < manifest->deletion_count; i++) {
+        if (strcmp(manifest->deletions[i].id, id) != 0)
+            manifest->deletions[count++] = manifest->deletions[i];
+    }
+    manifest->deletion_count = count;
+}
+
+int manifest_add_backup(struct manifest *manifest, const struct backup_record *backup,
+                        const struct pack_record *pack, const char (*ids)[UUID_TEXT_SIZE],
+                        size_t id_count, struct err *err)
+{
+    struct backup_record copy;
+    struct pack_set packs = PACK_SET_INIT;
+    size_t at;
+    int r;
+
+    if (has_backup(manifest, backup->id))
+        return 0;
+    r = grow(manifest, err);
+    if (r == 0)
+        r = make_set(manifest, ids, id_count, &packs, err);
     if (r < 0)
         return r;
+    r = backup_record_copy(backup, &copy, err);
+    if (r < 0) {
+        pack_set_dispose(&packs);
+        return r;
+    }
+    pack_set_dispose(&copy.packs);
+    copy.packs = packs;
+    for (size_t i = 0; i < id_count; i++)
+        drop_deletion(manifest, ids[i]);
     manifest->packs[manifest->pack_count++] = *pack;
     for (at = manifest->backup_count; at > 0; at--) {
         if (manifest->backups[at - 1].created_at_ms <= copy.created_at_ms)
@@ -113,13 +181,57 @@ int manifest_add_backup(struct manifest *manifest, const struct backup_record *b
     return 0;
 }
 
+void manifest_remove_backup(struct manifest *manifest, size_t index)
+{
+    assert(index < manifest->backup_count);
+    backup_record_dispose(&manifest->backups[index]);
+    manifest->backup_count--;
+    memmove(&manifest->backups[index], &manifest->backups[index + 1],
+            (manifest->backup_count - index) * sizeof(*manifest->backups));
+}
+
+int manifest_remove_packs(struct manifest *manifest, const bool *remove, struct err *err)
+{
+    uint32_t *kept_before = calloc(manifest->pack_count + 1, sizeof(*kept_before));
+    uint32_t count = 0;
+
+    if (kept_before == NULL)
+        return err_nomem(err);
+    for (size_t i = 0; i < manifest->pack_count; i++) {
+        kept_before[i] = count;
+        if (remove[i]) {
+            drop_deletion(manifest, manifest->packs[i].id);
+        } else {
+            manifest->packs[count++] = manifest->packs[i];
+        }
+    }
+    kept_before[manifest->pack_count] = count;
+    for (size_t i = 0; i < manifest->backup_count; i++)
+        pack_set_renumber(&manifest->backups[i].packs, kept_before);
+    manifest->pack_count = count;
+    free(kept_before);
+    return 0;
+}
+
+void manifest_flag_used_packs(const struct manifest *manifest, bool *used)
+{
+    uint32_t index = 0;
+
+    for (size_t i = 0; i < manifest->backup_count; i++)
+        pack_set_to_flags(&manifest->backups[i].packs, used);
+    for (size_t i = 0; i < manifest->pack_count; i++) {
+        const char *by = manifest->packs[i].repaired_by;
+
+        if (used[i] && by[0] != '\0' && find_pack_index(manifest, by, &index) == 0)
+            used[index] = true;
+    }
+}
+
 const struct pack_record *manifest_find_pack(const struct manifest *manifest, const char *id)
 {
-    for (size_t i = 0; i < manifest->pack_count; i++) {
-        if (strcmp(manifest->packs[i].id, id) == 0)
-            return &manifest->packs[i];
-    }
-    return NULL;
+    uint32_t index = 0;
+
+    return find_pack_index(manifest, id, &index) == 0 ? &manifest->packs[index] : NULL;
 }
 
 static int no_backup(const struct manifest *manifest, const char *text, struct err *err)

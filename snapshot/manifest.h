@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/random.h"
+#include "snapshot/pack_set.h"
 #include "snapshot/page_hash.h"
 
 struct buf;
@@ -45,6 +46,7 @@ struct pack_record {
     uint64_t hashes_offset, hashes_len; /* the INDEX_HASHES blocks */
     uint64_t map_offset, map_len;       /* the INDEX_MAP block */
     char map_base[UUID_TEXT_SIZE];      /* whose whole map it differs from; "" when whole */
+    char repaired_by[UUID_TEXT_SIZE];   /* pack with pages that are damaged in this one; or "" */
 };
 
 struct backup_record {
@@ -57,18 +59,22 @@ struct backup_record {
     uint32_t page_size;
     uint32_t page_count;
     uint32_t num_tables;    /* rows of type 'table' in sqlite_schema, not sqlite_% */
+    int64_t num_rows;       /* in all of these tables; -1: not counted */
     uint64_t stored_bytes;  /* bytes of the pack this backup wrote */
     uint32_t changed_pages; /* pages in that pack */
     struct page_hash database_hash;
     int64_t verified_at_ms; /* 0: never */
     bool pinned;
-    char *host;                       /* where it was taken */
-    char *path;                       /* of the database there, absolute, symlinks resolved */
-    char (*pack_ids)[UUID_TEXT_SIZE]; /* every pack that its map refers to, its own included */
-    size_t pack_count;
+    bool damaged; /* found not to restore, and not mended since */
+    char *host;   /* where it was taken */
+    char *path;   /* of the database there, absolute, symlinks resolved */
+    /* Every pack that it needs: its own, those that its map refers to, and the one with the whole
+     * map that its map differs from.  Only in a manifest, whose packs these are indexes of. */
+    struct pack_set packs;
 };
 
-/* A pack that nothing refers to any more, waiting out the grace period. */
+/* A pack that no backup refers to any more, waiting out the grace period.  It is still in
+ * manifest.packs, for a backup that another program is just making may refer to it. */
 struct pack_deletion {
     char id[UUID_TEXT_SIZE];
     int64_t since_ms;
@@ -99,14 +105,26 @@ void backup_record_dispose(struct backup_record *record);
 int backup_record_copy(const struct backup_record *from, struct backup_record *to, struct err *err);
 /* A new, empty manifest with a random page hash seed. */
 int manifest_new(const char *database, struct manifest *ret_manifest, struct err *err);
-/* Insert in order of created_at; copies both.  A backup whose id is there already is left as it is:
- * so a change can be applied again to a newer generation. */
+/* Insert in order of created_at; copies both.  ids: the packs that it needs beside its own, which
+ * are no longer up for deletion then.  A backup whose id is there already is left as it is: so a
+ * change can be applied again to a newer generation.  ERR_NOT_FOUND, and nothing is changed, when
+ * the manifest does not have one of ids. */
 int manifest_add_backup(struct manifest *manifest, const struct backup_record *backup,
-                        const struct pack_record *pack, struct err *err);
+                        const struct pack_record *pack, const char (*ids)[UUID_TEXT_SIZE],
+                        size_t id_count, struct err *err);
+/* Take out the backup at index.  Its packs stay. */
+void manifest_remove_backup(struct manifest *manifest, size_t index);
+/* Take out the packs whose flag is set, which no backup may refer to, and their deletions. */
+int manifest_remove_packs(struct manifest *manifest, const bool *remove, struct err *err);
+/* Set the flag of every pack that a backup refers to, or that repairs one of those. */
+void manifest_flag_used_packs(const struct manifest *manifest, bool *used);
 
 int manifest_encode(const struct manifest *manifest, struct buf *out, struct err *err);
 /* ERR_CORRUPT names the field; ERR_UNSUPPORTED for a newer format. */
 int manifest_parse(const void *data, size_t len, struct manifest *ret_manifest, struct err *err);
+/* What a pack's INFO block holds: one backup and its pack, which may refer to others. */
+int manifest_parse_info(const void *data, size_t len, struct manifest *ret_manifest,
+                        struct err *err);
 
 /* NULL when there is none. */
 const struct pack_record *manifest_find_pack(const struct manifest *manifest, const char *id);

@@ -70,20 +70,24 @@ static json_t *encode_pack(const struct pack_record *pack)
     put_int(&w, "slots", pack->slot_count);
     put(&w, "hashes", range(pack->hashes_offset, pack->hashes_len, ""));
     put(&w, "map", range(pack->map_offset, pack->map_len, pack->map_base));
+    if (pack->repaired_by[0] != '\0')
+        put_text(&w, "repaired_by", pack->repaired_by);
     return taken(&w);
 }
 
-static json_t *encode_ids(const struct backup_record *backup)
+/* First index and count of each range, one after the other. */
+static json_t *encode_set(const struct pack_set *set)
 {
-    json_t *ids = json_array();
+    json_t *numbers = json_array();
 
-    for (size_t i = 0; i < backup->pack_count; i++) {
-        if (json_array_append_new(ids, json_string(backup->pack_ids[i])) < 0) {
-            json_decref(ids);
+    for (size_t i = 0; i < set->range_count; i++) {
+        if (json_array_append_new(numbers, json_integer(set->ranges[i].first)) < 0 ||
+            json_array_append_new(numbers, json_integer(set->ranges[i].count)) < 0) {
+            json_decref(numbers);
             return NULL;
         }
     }
-    return ids;
+    return numbers;
 }
 
 static json_t *encode_backup(const struct backup_record *backup)
@@ -102,6 +106,8 @@ static json_t *encode_backup(const struct backup_record *backup)
     put_int(&w, "page_size", backup->page_size);
     put_int(&w, "page_count", backup->page_count);
     put_int(&w, "num_tables", backup->num_tables);
+    if (backup->num_rows >= 0)
+        put_int(&w, "num_rows", (uint64_t)backup->num_rows);
     put_int(&w, "stored_bytes", backup->stored_bytes);
     put_int(&w, "changed_pages", backup->changed_pages);
     put_text(&w, "database_hash", hash);
@@ -109,9 +115,11 @@ static json_t *encode_backup(const struct backup_record *backup)
         put_time(&w, "verified_at", backup->verified_at_ms);
     if (backup->pinned)
         put(&w, "pinned", json_true());
+    if (backup->damaged)
+        put(&w, "damaged", json_true());
     put_text(&w, "host", backup->host);
     put_text(&w, "path", backup->path);
-    put(&w, "packs", encode_ids(backup));
+    put(&w, "packs", encode_set(&backup->packs));
     return taken(&w);
 }
 

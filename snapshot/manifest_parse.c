@@ -160,30 +160,50 @@ static void parse_pack(struct reader *reader, struct pack_record *pack)
     read_range(reader, "map", pack, &pack->map_offset, &pack->map_len);
     if (pack->map_len > INDEX_BLOCK_RAW_MAX)
         bad(reader, "map", "is too long");
+    read_id(reader, "repaired_by", true, pack->repaired_by);
 }
 
-static void parse_pack_ids(struct reader *reader, struct backup_record *backup)
+/* First index and count of each range.  That they lie within the manifest's packs is checked when
+ * those are known. */
+static void parse_set(struct reader *reader, struct pack_set *set)
 {
-    const json_t *ids = field(reader, "packs", JSON_ARRAY, false);
-    const size_t count = json_array_size(ids);
+    const json_t *numbers = field(reader, "packs", JSON_ARRAY, false);
+    const size_t count = json_array_size(numbers);
+    json_int_t end = 0;
 
-    if (count == 0)
-        bad(reader, "packs", "is empty");
-    backup->pack_ids = calloc(count > 0 ? count : 1, sizeof(*backup->pack_ids));
-    if (backup->pack_ids == NULL) {
-        reader->r = err_nomem(reader->err);
+    if (reader->r < 0)
         return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        const char *id = json_string_value(json_array_get(ids, i));
+    if (count == 0 || count % 2 != 0)
+        bad(reader, "packs", "is not pairs of numbers");
+    for (size_t i = 0; i + 1 < count && reader->r == 0; i += 2) {
+        const json_t *first = json_array_get(numbers, i), *len = json_array_get(numbers, i + 1);
+        const json_int_t from = json_integer_value(first), n = json_integer_value(len);
 
-        if (id == NULL || !is_uuid(id)) {
-            bad(reader, "packs", "holds what is not a UUID");
+        if (!json_is_integer(first) || !json_is_integer(len) || from < end || n < 1 ||
+            from > UINT32_MAX || n > UINT32_MAX - from) {
+            bad(reader, "packs", "has ranges that cannot be");
             return;
         }
-        memcpy(backup->pack_ids[i], id, UUID_TEXT_SIZE);
-        backup->pack_count++;
+        end = from + n;
+        if (pack_set_append(set, (uint32_t)from, (uint32_t)n, reader->err) < 0)
+            reader->r = ERR_NOMEM;
     }
+}
+
+static int64_t read_count(struct reader *reader, const char *name)
+{
+    if (json_object_get(reader->object, name) == NULL)
+        return -1;
+    return (int64_t)read_int(reader, name, INT64_MAX);
+}
+
+static bool read_flag(struct reader *reader, const char *name)
+{
+    const json_t *flag = json_object_get(reader->object, name);
+
+    if (flag != NULL && !json_is_boolean(flag))
+        bad(reader, name, "is of another type");
+    return json_is_true(flag);
 }
 
 static void parse_backup(struct reader *reader, struct backup_record *backup)
@@ -191,7 +211,6 @@ static void parse_backup(struct reader *reader, struct backup_record *backup)
     static const char *const triggers[] = { "manual", "schedule", "pre-restore", NULL };
     static const char *const kinds[] = { "full", "incremental", NULL };
     const char *hash;
-    const json_t *pinned = json_object_get(reader->object, "pinned");
 
     read_id(reader, "id", false, backup->id);
     backup->created_at_ms = read_time(reader, "created_at", false);
@@ -202,18 +221,18 @@ static void parse_backup(struct reader *reader, struct backup_record *backup)
     backup->page_size = (uint32_t)read_int(reader, "page_size", PAGE_SIZE_MAX);
     backup->page_count = (uint32_t)read_int(reader, "page_count", UINT32_MAX - 1);
     backup->num_tables = (uint32_t)read_int(reader, "num_tables", UINT32_MAX);
+    backup->num_rows = read_count(reader, "num_rows");
     backup->stored_bytes = read_int(reader, "stored_bytes", INT64_MAX);
     backup->changed_pages = (uint32_t)read_int(reader, "changed_pages", UINT32_MAX);
     hash = read_text(reader, "database_hash", false);
     if (hash != NULL && !page_hash_parse(hash, &backup->database_hash))
         bad(reader, "database_hash", "is not a hash");
     backup->verified_at_ms = read_time(reader, "verified_at", true);
-    if (pinned != NULL && !json_is_boolean(pinned))
-        bad(reader, "pinned", "is of another type");
-    backup->pinned = json_is_true(pinned);
+    backup->pinned = read_flag(reader, "pinned");
+    backup->damaged = read_flag(reader, "damaged");
     backup->host = read_copy(reader, "host", false);
     backup->path = read_copy(reader, "path", false);
-    parse_pack_ids(reader, backup);
+    parse_set(reader, &backup->packs);
     if (!page_size_is_valid(backup->page_size))
         bad(reader, "page_size", "is not a page size");
     if (backup->page_count == 0 || backup->size != (uint64_t)backup->page_size * backup->page_count)
@@ -287,41 +306,70 @@ static char (*sorted_ids(const struct manifest *manifest))[UUID_TEXT_SIZE]
     return ids;
 }
 
+static bool is_listed(const struct manifest *manifest, char (*ids)[UUID_TEXT_SIZE], const char *id)
+{
+    return bsearch(id, ids, manifest->pack_count, sizeof(*ids), compare_ids) != NULL;
+}
+
+static int check_backups(const struct manifest *manifest, char (*ids)[UUID_TEXT_SIZE],
+                         struct err *err)
+{
+    for (size_t i = 0; i < manifest->backup_count; i++) {
+        const struct backup_record *backup = &manifest->backups[i];
+        const struct pack_range *last = &backup->packs.ranges[backup->packs.range_count - 1];
+
+        if (i > 0 && backup->created_at_ms < manifest->backups[i - 1].created_at_ms)
+            return err_set(err, ERR_CORRUPT, "backups %zu: out of order", i);
+        if (!is_listed(manifest, ids, backup->id))
+            return err_set(err, ERR_CORRUPT, "backups %zu: its own pack is not listed", i);
+        if ((uint64_t)last->first + last->count > manifest->pack_count)
+            return err_set(err, ERR_CORRUPT, "backups %zu: a pack that is not listed", i);
+    }
+    return 0;
+}
+
+static int check_packs(const struct manifest *manifest, char (*ids)[UUID_TEXT_SIZE],
+                       struct err *err)
+{
+    for (size_t i = 0; i < manifest->pack_count; i++) {
+        const struct pack_record *pack = &manifest->packs[i];
+
+        if (i > 0 && strcmp(ids[i - 1], ids[i]) == 0)
+            return err_set(err, ERR_CORRUPT, "packs: '%s' is listed twice", ids[i]);
+        if (pack->map_base[0] != '\0' && !is_listed(manifest, ids, pack->map_base))
+            return err_set(err, ERR_CORRUPT, "packs %zu: the base of its map is not listed", i);
+        if (pack->repaired_by[0] != '\0' && !is_listed(manifest, ids, pack->repaired_by))
+            return err_set(err, ERR_CORRUPT, "packs %zu: what repairs it is not listed", i);
+    }
+    return 0;
+}
+
 static int check_references(const struct manifest *manifest, struct err *err)
 {
     char(*ids)[UUID_TEXT_SIZE] = sorted_ids(manifest);
-    int r = 0;
+    int r;
 
     if (ids == NULL)
         return err_nomem(err);
-    for (size_t i = 0; i < manifest->backup_count && r == 0; i++) {
-        const struct backup_record *backup = &manifest->backups[i];
-
-        if (i > 0 && backup->created_at_ms < manifest->backups[i - 1].created_at_ms)
-            r = err_set(err, ERR_CORRUPT, "backups %zu: out of order", i);
-        if (r == 0 &&
-            bsearch(backup->id, ids, manifest->pack_count, sizeof(*ids), compare_ids) == NULL)
-            r = err_set(err, ERR_CORRUPT, "backups %zu: its own pack is not listed", i);
-        for (size_t k = 0; k < backup->pack_count && r == 0; k++) {
-            if (bsearch(backup->pack_ids[k], ids, manifest->pack_count, sizeof(*ids),
-                        compare_ids) == NULL) {
-                r = err_set(err, ERR_CORRUPT, "backups %zu: pack '%s' is not listed", i,
-                            backup->pack_ids[k]);
-            }
-        }
-    }
-    for (size_t i = 0; i < manifest->pack_count && r == 0; i++) {
-        const char *base = manifest->packs[i].map_base;
-
-        if (i > 0 && strcmp(ids[i - 1], ids[i]) == 0) {
-            r = err_set(err, ERR_CORRUPT, "packs: '%s' is listed twice", ids[i]);
-        } else if (base[0] != '\0' &&
-                   bsearch(base, ids, manifest->pack_count, sizeof(*ids), compare_ids) == NULL) {
-            r = err_set(err, ERR_CORRUPT, "packs %zu: the base of its map is not listed", i);
-        }
-    }
+    r = check_backups(manifest, ids, err);
+    if (r == 0)
+        r = check_packs(manifest, ids, err);
     free(ids);
     return r;
+}
+
+/* Nothing but one backup and its pack, whose map may refer to others. */
+static int check_alone(const struct manifest *manifest, struct err *err)
+{
+    const struct pack_set *set;
+
+    if (manifest->backup_count != 1 || manifest->pack_count != 1 || manifest->deletion_count != 0)
+        return err_set(err, ERR_CORRUPT, "is not about one backup");
+    set = &manifest->backups[0].packs;
+    if (strcmp(manifest->backups[0].id, manifest->packs[0].id) != 0 || set->range_count != 1 ||
+        set->ranges[0].first != 0 || set->ranges[0].count != 1)
+        return err_set(err, ERR_CORRUPT, "is not about its own pack");
+    return 0;
 }
 
 /* Format and encryption first: a newer document may differ in everything else. */
@@ -391,7 +439,9 @@ static int parse_root(const json_t *root, struct manifest *manifest, struct err 
     return r;
 }
 
-int manifest_parse(const void *data, size_t len, struct manifest *ret_manifest, struct err *err)
+static int parse(const void *data, size_t len,
+                 int (*check)(const struct manifest *manifest, struct err *err),
+                 struct manifest *ret_manifest, struct err *err)
 {
     struct manifest manifest = MANIFEST_INIT;
     json_error_t why;
@@ -408,7 +458,7 @@ int manifest_parse(const void *data, size_t len, struct manifest *ret_manifest, 
         r = parse_root(root, &manifest, err);
     }
     if (r == 0)
-        r = check_references(&manifest, err);
+        r = check(&manifest, err);
     json_decref(root);
     if (r < 0) {
         manifest_dispose(&manifest);
@@ -416,4 +466,15 @@ int manifest_parse(const void *data, size_t len, struct manifest *ret_manifest, 
     }
     *ret_manifest = manifest;
     return 0;
+}
+
+int manifest_parse(const void *data, size_t len, struct manifest *ret_manifest, struct err *err)
+{
+    return parse(data, len, check_references, ret_manifest, err);
+}
+
+int manifest_parse_info(const void *data, size_t len, struct manifest *ret_manifest,
+                        struct err *err)
+{
+    return parse(data, len, check_alone, ret_manifest, err);
 }

@@ -19,8 +19,12 @@ static void check(const struct manifest *manifest)
         assert(backup->size == (uint64_t)backup->page_size * backup->page_count);
         assert(i == 0 || backup->created_at_ms >= manifest->backups[i - 1].created_at_ms);
         assert(manifest_find_pack(manifest, backup->id) != NULL);
-        for (size_t k = 0; k < backup->pack_count; k++)
-            assert(manifest_find_pack(manifest, backup->pack_ids[k]) != NULL);
+        for (size_t k = 0; k < backup->packs.range_count; k++) {
+            const struct pack_range *range = &backup->packs.ranges[k];
+
+            assert(range->count > 0 && range->first < manifest->pack_count &&
+                   range->count <= manifest->pack_count - range->first);
+        }
     }
     for (size_t i = 0; i < manifest->pack_count; i++) {
         const struct pack_record *pack = &manifest->packs[i];

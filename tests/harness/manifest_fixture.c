@@ -7,7 +7,7 @@
 
 void manifest_fixture_add(struct manifest *manifest, const char *id, int64_t created_at_ms)
 {
-    char label[] = "label", host[] = "host", path[] = "/data/app.db", ids[1][UUID_TEXT_SIZE];
+    char label[] = "label", host[] = "host", path[] = "/data/app.db";
     struct backup_record backup = {
         .created_at_ms = created_at_ms,
         .label = label,
@@ -15,13 +15,12 @@ void manifest_fixture_add(struct manifest *manifest, const char *id, int64_t cre
         .page_size = 4096,
         .page_count = 10,
         .num_tables = 3,
+        .num_rows = -1,
         .stored_bytes = 5000,
         .changed_pages = 10,
         .database_hash = { UINT64_C(0x8899aabbccddeeff), 1 },
         .host = host,
         .path = path,
-        .pack_ids = ids,
-        .pack_count = 1,
     };
     struct pack_record pack = {
         .size = 5000,
@@ -34,6 +33,5 @@ void manifest_fixture_add(struct manifest *manifest, const char *id, int64_t cre
 
     (void)snprintf(backup.id, sizeof(backup.id), "%s", id);
     (void)snprintf(pack.id, sizeof(pack.id), "%s", id);
-    (void)snprintf(ids[0], sizeof(ids[0]), "%s", id);
-    assert_int_equal(manifest_add_backup(manifest, &backup, &pack, NULL), 0);
+    assert_int_equal(manifest_add_backup(manifest, &backup, &pack, NULL, 0, NULL), 0);
 }

@@ -225,6 +225,24 @@ static void put_object(struct writer *writer)
                      0);
 }
 
+/* It needs the packs of its map, and that of the map's base. */
+static void add_to_manifest(struct manifest *manifest, const struct backup_record *record,
+                            const struct pack_record *pack, const struct page_map *map)
+{
+    char ids[PACK_FIXTURE_BACKUPS_MAX + 1][UUID_TEXT_SIZE];
+    size_t count = 0;
+
+    for (size_t i = 0; i < map->pack_count; i++) {
+        if (strcmp(map->pack_ids[i], record->id) != 0)
+            memcpy(ids[count++], map->pack_ids[i], UUID_TEXT_SIZE);
+    }
+    if (pack->map_base[0] != '\0')
+        memcpy(ids[count++], pack->map_base, UUID_TEXT_SIZE);
+    assert_int_equal(manifest_add_backup(manifest, record, pack, (const char(*)[UUID_TEXT_SIZE])ids,
+                                         count, NULL),
+                     0);
+}
+
 static const struct backup_record *add_record(struct writer *writer)
 {
     struct backup_record record = { 0 };
@@ -243,9 +261,8 @@ static const struct backup_record *add_record(struct writer *writer)
         page_hash_xor(&record.database_hash,
                       page_hash(SEED, page, page_at(writer, page), writer->page_size));
     }
-    record.pack_ids = map->pack_ids;
-    record.pack_count = map->pack_count;
-    assert_int_equal(manifest_add_backup(manifest, &record, &writer->pack, NULL), 0);
+    record.num_rows = -1;
+    add_to_manifest(manifest, &record, &writer->pack, map);
     return &manifest->backups[manifest->backup_count - 1];
 }
 

@@ -229,6 +229,7 @@ class Pack:
         check_manifest(document)
         (pack,), (backup,) = document["packs"], document["backups"]
         need(pack["id"] == backup["id"] == self.id, "the index is that of another pack")
+        need(backup["packs"] == [0, 1], "the index is about other packs")
         need(pack["size"] == at == backup["stored_bytes"], "the index does not begin where it says")
         pack["size"] = backup["stored_bytes"] = self.size
         return document
@@ -311,6 +312,7 @@ class Database:
         self.manifest = self.manifest_of_packs() if from_packs else self.newest_manifest()
         need(self.manifest["database"] == name, "a manifest of another database")
         self.records = {record["id"]: record for record in self.manifest["packs"]}
+        self.from_packs = from_packs
         self.packs = {}
 
     def newest_manifest(self):
@@ -355,6 +357,12 @@ class Database:
         need(len(found) == 1, "%d backups are called '%s'", len(found), text)
         return found[0]
 
+    def pack_ids(self, backup):
+        """Of the packs that a manifest says a backup needs: pairs of first index and count."""
+        numbers, packs = backup["packs"], self.manifest["packs"]
+        return [packs[i]["id"] for first, count in zip(numbers[::2], numbers[1::2])
+                for i in range(first, first + count)]
+
     def map(self, backup):
         pack = self.pack(backup["id"])
         base_id = pack.record["map"].get("base")
@@ -370,10 +378,13 @@ class Database:
         need(backup["size"] == page_size * backup["page_count"], "a size that cannot be")
         places = self.map(backup)
         need(len(places) == backup["page_count"], "a page map of another backup")
-        need(sorted({place[0] for place in places.values()} | {backup["id"]}) ==
-             sorted(set(backup["packs"]) | {backup["id"]}), "packs that the manifest does not name")
+        needed = {place[0] for place in places.values()}
+        if not self.from_packs:  # which only a manifest tells
+            base = {self.records[backup["id"]]["map"].get("base", backup["id"])}
+            need(needed | base | {backup["id"]} == set(self.pack_ids(backup)),
+                 "the manifest names other packs")
         total = 0
-        for id_ in backup["packs"]:
+        for id_ in sorted(needed):
             pack = self.pack(id_)
             slots = pack.slots()
             frames = {}  # offset -> (stored length, slots, [(slot in frame, slot, page)])

@@ -36,17 +36,14 @@ static int add(void *context, struct manifest *manifest, struct err *err)
     const int number = *(int *)context;
     struct backup_record backup = { .page_size = 512, .page_count = 1, .size = 512 };
     struct pack_record pack = { .size = 100, .slot_count = 1 };
-    char host[] = "h", path[] = "/p", ids[1][UUID_TEXT_SIZE];
+    char host[] = "h", path[] = "/p";
 
     (void)snprintf(backup.id, sizeof(backup.id), "00000000-0000-4000-8000-%012d", number);
     memcpy(pack.id, backup.id, sizeof(pack.id));
-    memcpy(ids[0], backup.id, sizeof(ids[0]));
     backup.created_at_ms = no_ms(NULL) + number;
     backup.host = host;
     backup.path = path;
-    backup.pack_ids = ids;
-    backup.pack_count = 1;
-    return manifest_add_backup(manifest, &backup, &pack, err);
+    return manifest_add_backup(manifest, &backup, &pack, NULL, 0, err);
 }
 
 static int commit(struct object_store *store, int number, struct err *err)

@@ -32,7 +32,7 @@ static void every_field_has_its_name_and_form(void **state)
         "\"label\":\"label\",\"size\":40960,\"page_size\":4096,\"page_count\":10,\"num_tables\":3,"
         "\"stored_bytes\":5000,\"changed_pages\":10,"
         "\"database_hash\":\"ffeeddccbbaa99880100000000000000\",\"host\":\"host\","
-        "\"path\":\"/data/app.db\",\"packs\":[\"" ID "\"]}],\"packs\":[{\"id\":\"" ID "\","
+        "\"path\":\"/data/app.db\",\"packs\":[0,1]}],\"packs\":[{\"id\":\"" ID "\","
         "\"size\":5000,\"slots\":10,\"hashes\":{\"offset\":4000,\"length\":500},"
         "\"map\":{\"offset\":4500,\"length\":100}}],\"deletions\":[]}";
     struct manifest manifest;
