@@ -36,7 +36,7 @@ static int check_label(const char *label, struct err *err)
 
 static int print_created(struct session *session, const struct object_store *store,
                          const struct database *database, const struct backup_record *record,
-                         struct err *err)
+                         bool unchanged, struct err *err)
 {
     struct buf text = BUF_INIT(TEXT_LEN_MAX);
     json_t *document;
@@ -46,7 +46,14 @@ static int print_created(struct session *session, const struct object_store *sto
         document = backup_json(record);
         (void)json_object_set_new(document, "database", json_string(database->name));
         (void)json_object_set_new(document, "store", text_json(store->url));
+        (void)json_object_set_new(document, "unchanged", json_boolean(unchanged));
         return output_json(session->out, document, err);
+    }
+    if (unchanged) {
+        buf_addf(&text,
+                 "nothing has changed since the last backup of '%s', so none was made "
+                 "(--force makes one)\n",
+                 database->name);
     }
     backup_table_format(&text, &record, 1, clock_now_ms(session->clock),
                         terminal_width(STDOUT_FILENO, SIZE_MAX));
@@ -65,6 +72,9 @@ static int back_up(struct session *session, struct object_store *store,
         .label = session->args->flags[FLAG_LABEL],
         .trigger = TRIGGER_MANUAL,
         .adopt = args_has(session->args, FLAG_ADOPT),
+        .force = args_has(session->args, FLAG_FORCE),
+        .full = args_has(session->args, FLAG_FULL),
+        .full_every_ms = (int64_t)settings_number(settings, OPTION_FULL_EVERY, 0),
         .spool_dir = settings_text(settings, OPTION_SPOOL_DIR),
         .thread_count = (unsigned)settings_number(settings, OPTION_THREADS, 0),
         .compression_level = (int)settings_number(settings, OPTION_COMPRESSION, 0),
@@ -76,6 +86,8 @@ static int back_up(struct session *session, struct object_store *store,
     struct progress_bar *bar = NULL;
     struct lock lock = LOCK_INIT;
     struct backup_record record = { 0 };
+    struct backup_report report = { 0 };
+    char *state_dir = session_state_dir(session);
     char what[PROGRESS_WHAT_LEN];
     int r;
 
@@ -87,15 +99,17 @@ static int back_up(struct session *session, struct object_store *store,
     if (r < 0)
         goto out;
     options.progress = progress_bar_progress(bar);
-    r = backup_create(store, &options, &record, NULL, err);
+    options.state_dir = state_dir;
+    r = backup_create(store, &options, &record, &report, err);
     progress_bar_stop(bar);
     if (r < 0)
         goto out;
     lock_release(&lock);
-    r = print_created(session, store, database, &record, err);
+    r = print_created(session, store, database, &record, report.unchanged, err);
 out:
     backup_record_dispose(&record);
     lock_release(&lock);
+    free(state_dir);
     return r;
 }
 

@@ -6,21 +6,14 @@
 #include <string.h>
 
 static const struct flag_spec flags[FLAG_COUNT] = {
-    [FLAG_CONFIG] = { "config", 'c', "FILE" },
-    [FLAG_JSON] = { "json", 0, NULL },
-    [FLAG_HELP] = { "help", 'h', NULL },
-    [FLAG_NAME] = { "name", 0, "NAME" },
-    [FLAG_LABEL] = { "label", 0, "TEXT" },
-    [FLAG_ADOPT] = { "adopt", 0, NULL },
-    [FLAG_OUTPUT] = { "output", 'o', "FILE" },
-    [FLAG_FORCE] = { "force", 0, NULL },
-    [FLAG_AT] = { "at", 0, "TIME" },
-    [FLAG_UNDO] = { "undo", 0, NULL },
-    [FLAG_SWAP] = { "swap", 0, NULL },
-    [FLAG_NO_UNDO] = { "no-undo", 0, NULL },
-    [FLAG_IF_MISSING] = { "if-missing", 0, NULL },
-    [FLAG_YES] = { "yes", 'y', NULL },
-    [FLAG_DRY_RUN] = { "dry-run", 'n', NULL },
+    [FLAG_CONFIG] = { "config", 'c', "FILE" }, [FLAG_JSON] = { "json", 0, NULL },
+    [FLAG_HELP] = { "help", 'h', NULL },       [FLAG_NAME] = { "name", 0, "NAME" },
+    [FLAG_LABEL] = { "label", 0, "TEXT" },     [FLAG_ADOPT] = { "adopt", 0, NULL },
+    [FLAG_OUTPUT] = { "output", 'o', "FILE" }, [FLAG_FORCE] = { "force", 0, NULL },
+    [FLAG_FULL] = { "full", 0, NULL },         [FLAG_AT] = { "at", 0, "TIME" },
+    [FLAG_UNDO] = { "undo", 0, NULL },         [FLAG_SWAP] = { "swap", 0, NULL },
+    [FLAG_NO_UNDO] = { "no-undo", 0, NULL },   [FLAG_IF_MISSING] = { "if-missing", 0, NULL },
+    [FLAG_YES] = { "yes", 'y', NULL },         [FLAG_DRY_RUN] = { "dry-run", 'n', NULL },
 };
 
 static const struct command commands[COMMAND_COUNT] = {
@@ -33,6 +26,10 @@ static const struct command commands[COMMAND_COUNT] = {
             "list. The database is only read. In WAL mode nobody waits; with a rollback\n"
             "journal, commits wait for a moment. A failure leaves the list as it was.\n"
             "\n"
+            "Only pages that changed since the last backup are sent, in two requests. If\n"
+            "nothing was committed since, nothing is read or sent, and the backup that\n"
+            "stands is shown; --force and --label make another one all the same.\n"
+            "\n"
             "DB is the path of a SQLite file, or a name from the configuration.\n",
         .examples = "# a first backup, without any configuration\n"
                     "holdfast create /data/app.db --store file:///backups\n"
@@ -43,6 +40,8 @@ static const struct command commands[COMMAND_COUNT] = {
                     "# by its name, when /etc/holdfast/holdfast.ini has a section [database:app]\n"
                     "holdfast create app\n",
         .flags = { { FLAG_LABEL, "a note that the list shows" },
+                   { FLAG_FORCE, "make one although nothing has changed" },
+                   { FLAG_FULL, "send all pages: a backup that needs no other one" },
                    { FLAG_NAME, "the database's name in the store; default: the file's" },
                    { FLAG_ADOPT, "go on although the name has backups from another host and path" },
                    { FLAG_DRY_RUN, "check everything, write nothing" } },

@@ -22,6 +22,7 @@ enum flag_id {
     FLAG_ADOPT,
     FLAG_OUTPUT,
     FLAG_FORCE,
+    FLAG_FULL,
     FLAG_AT,
     FLAG_UNDO,
     FLAG_SWAP,

@@ -16,6 +16,7 @@
 #define MIB           (UINT64_C(1) << 20)
 #define GIB           (UINT64_C(1) << 30)
 #define HOUR_MS       (UINT64_C(60) * 60 * 1000)
+#define YEAR_MS       (366 * 24 * HOUR_MS)
 #define FILE_SUFFIX   "_file"
 #define ENV_PREFIX    "HOLDFAST_"
 
@@ -99,7 +100,7 @@ static const struct option_spec specs[OPTION_COUNT] = {
                            .type = OPTION_PATH,
                            .default_text = "/var/lib/holdfast for root, else "
                                            "$XDG_STATE_HOME/holdfast",
-                           .help = "what is remembered between runs; for now, locks" },
+                           .help = "what is remembered between runs, and locks" },
     [OPTION_SPOOL_DIR] = { .section = "agent",
                            .key = "spool_dir",
                            .argument = "DIR",
@@ -151,6 +152,15 @@ static const struct option_spec specs[OPTION_COUNT] = {
                               .max = HOUR_MS,
                               .default_text = "5s, 30s for a restore",
                               .help = "how long to wait for a lock that somebody else holds" },
+    [OPTION_FULL_EVERY] = { .section = "backup",
+                            .key = "full_every",
+                            .argument = "TIME",
+                            .type = OPTION_DURATION,
+                            .per_database = true,
+                            .min = HOUR_MS,
+                            .max = 100 * YEAR_MS,
+                            .default_text = "30d",
+                            .help = "how often to send all pages, and not only what changed" },
 };
 
 const struct option_spec *option_spec(enum option_id id)

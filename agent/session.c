@@ -7,6 +7,7 @@
 #include "store/store_url.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* In the order of settings.layers. */
 enum layer {
@@ -91,14 +92,20 @@ int session_open_store(struct session *session, struct object_store **ret_store,
     return store_open(url, &defaults, ret_store, err);
 }
 
+char *session_state_dir(const struct session *session)
+{
+    const char *dir = settings_text(&session->settings, OPTION_STATE_DIR);
+
+    return dir != NULL ? strdup(dir) : state_dir_default();
+}
+
 int session_lock(struct session *session, const char *database, int64_t timeout_ms,
                  struct lock *ret_lock, struct err *err)
 {
     const struct settings *settings = &session->settings;
-    const char *state_dir = settings_text(settings, OPTION_STATE_DIR);
-    char *default_dir = state_dir == NULL ? state_dir_default() : NULL;
+    char *state_dir = session_state_dir(session);
     struct lock_options options = {
-        .state_dir = state_dir != NULL ? state_dir : default_dir,
+        .state_dir = state_dir,
         .database = database,
         .timeout_ms = (int64_t)settings_number(settings, OPTION_BUSY_TIMEOUT, (uint64_t)timeout_ms),
         .cancel = session->cancel,
@@ -107,6 +114,6 @@ int session_lock(struct session *session, const char *database, int64_t timeout_
     int r;
 
     r = lock_acquire(&options, ret_lock, err);
-    free(default_dir);
+    free(state_dir);
     return r;
 }

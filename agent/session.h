@@ -44,6 +44,8 @@ int session_find_database(struct session *session, enum database_need need,
                           struct database *ret_database, struct err *err);
 /* ERR_CONFIG when no store is named. */
 int session_open_store(struct session *session, struct object_store **ret_store, struct err *err);
+/* Where what is remembered between runs is kept; malloc'd, NULL when there is no such place. */
+char *session_state_dir(const struct session *session);
 /* The lock of a database that is written or read for a while; timeout_ms when none is set. */
 int session_lock(struct session *session, const char *database, int64_t timeout_ms,
                  struct lock *ret_lock, struct err *err);

@@ -6,22 +6,31 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "snapshot/backup_plan.h"
 #include "snapshot/capture.h"
 #include "snapshot/catalog.h"
+#include "snapshot/delta.h"
+#include "snapshot/hash_spool.h"
+#include "snapshot/pack_writer.h"
+#include "snapshot/parent.h"
 #include "snapshot/pipeline.h"
 #include "snapshot/sqlite_file.h"
+#include "snapshot/state.h"
 #include "store/object_store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define HOST_SIZE         256
-#define TWO_WRITERS_MS    (INT64_C(2) * 60 * 60 * 1000)
-#define INFO_LEN_MAX      (64u << 10)
-#define SEED_ATTEMPTS_MAX 2
-#define COMPRESSION_FAST  1
+#define HOST_SIZE        256
+#define TWO_WRITERS_MS   (INT64_C(2) * 60 * 60 * 1000)
+#define INFO_LEN_MAX     (64u << 10)
+#define ATTEMPTS_MAX     3
+#define COMPRESSION_FAST 1
+/* How long the store is believed to hold what it held, while a database does not change. */
+#define UNCHANGED_TRUST_MS (INT64_C(24) * 60 * 60 * 1000)
 
 /* One backup under way. */
 struct job {
@@ -30,18 +39,46 @@ struct job {
     struct clock *clock;
     char host[HOST_SIZE];
     char *path; /* resolved */
+    struct source *source;
+    struct state_place place;
+    struct state_head head; /* what is remembered; an empty id of the standing backup: nothing */
+    bool distrust;          /* what is remembered is of no use any more */
     struct manifest manifest;
-    uint64_t hash_seed; /* the manifest's, when the pages were hashed */
+    int64_t confirmed_ms;            /* when it was the newest */
+    struct parent remembered;        /* from the run before */
+    struct parent parent;            /* of an incremental backup */
+    struct capture full;             /* either this... */
+    struct delta delta;              /* ...or this */
+    struct pack_writer *pack_writer; /* of the delta */
+    uint64_t hash_seed;              /* the manifest's, when the pages were hashed */
+    struct source_facts facts;
     struct backup_record record;
     struct pack_record pack;
-    bool other_seed; /* see add_backup() */
+    bool stale; /* see add_backup() */
+    struct backup_report report;
 };
+
+/* Everything that belongs to one attempt. */
+static void job_reset(struct job *job)
+{
+    source_close(job->source);
+    job->source = NULL;
+    pack_writer_free(job->pack_writer);
+    job->pack_writer = NULL;
+    capture_dispose(&job->full);
+    delta_dispose(&job->delta);
+    parent_dispose(&job->parent);
+    parent_dispose(&job->remembered);
+    state_head_dispose(&job->head);
+    manifest_dispose(&job->manifest);
+    backup_record_dispose(&job->record);
+    job->stale = false;
+}
 
 static void job_dispose(struct job *job)
 {
+    job_reset(job);
     free(job->path);
-    manifest_dispose(&job->manifest);
-    backup_record_dispose(&job->record);
 }
 
 static unsigned thread_count(const struct backup_options *options)
@@ -100,36 +137,176 @@ static int check_source(const struct job *job, struct err *err)
     return 0;
 }
 
-static int read_database(struct job *job, struct capture *ret_capture, struct err *err)
+static int open_source(struct job *job, struct err *err)
 {
     const struct backup_options *options = job->options;
-    struct source_options source_options = {
+    const struct source_options source_options = {
         .path = job->path,
         .busy_timeout_ms = options->busy_timeout_ms,
         .progress = options->progress,
         .cancel = options->cancel,
         .clock = job->clock,
     };
-    struct capture_options capture_options = {
-        .pack = { .store = job->store,
-                  .database = options->database,
-                  .id = job->record.id,
-                  .part_size = options->part_size,
-                  .spool_dir = options->spool_dir,
-                  .progress = options->progress,
-                  .cancel = options->cancel },
+
+    return source_open(&source_options, &job->source, err);
+}
+
+static int compression_level(const struct job *job)
+{
+    return job->options->compression_level > 0 ? job->options->compression_level : COMPRESSION_FAST;
+}
+
+static struct pack_writer_options pack_options(const struct job *job)
+{
+    return (struct pack_writer_options){
+        .store = job->store,
+        .database = job->options->database,
+        .id = job->record.id,
+        .part_size = job->options->part_size,
+        .spool_dir = job->options->spool_dir,
+        .progress = job->options->progress,
+        .cancel = job->options->cancel,
+    };
+}
+
+static int read_all(struct job *job, const char *reason, struct err *err)
+{
+    const struct capture_options options = {
+        .source = job->source,
+        .pack = pack_options(job),
         .hash_seed = job->hash_seed,
-        .thread_count = thread_count(options),
-        .compression_level =
-            options->compression_level > 0 ? options->compression_level : COMPRESSION_FAST,
+        .thread_count = thread_count(job->options),
+        .compression_level = compression_level(job),
     };
     int r;
 
-    r = source_open(&source_options, &capture_options.source, err);
+    log_info("'%s': a full backup, because %s", job->options->database, reason);
+    job->report.reason = reason;
+    parent_dispose(&job->parent);
+    r = capture_run(&options, &job->full, err);
+    job->facts = job->full.facts;
+    job->report.lock_us = job->full.lock_us;
+    return r;
+}
+
+/* The parent as it is remembered, or as its packs tell.  *ret_reason is set when that cannot be. */
+static int get_parent(struct job *job, const struct backup_record *parent, const char **ret_reason,
+                      struct err *err)
+{
+    int r;
+
+    if (job->remembered.hashes != NULL && strcmp(parent->id, job->remembered.id) == 0) {
+        job->parent = job->remembered;
+        job->remembered = (struct parent)PARENT_INIT;
+        return 0;
+    }
+    r = parent_read(job->store, &job->manifest, parent, job->options->spool_dir,
+                    job->options->cancel, &job->parent, err);
+    if (r == ERR_CORRUPT || r == ERR_NOT_FOUND) {
+        log_warn("'%s': backup %.8s cannot be built upon: %s; 'holdfast verify' tells which "
+                 "backups are damaged",
+                 job->options->database, parent->id, err != NULL ? err->msg : "it is damaged");
+        err_clear(err);
+        *ret_reason = "the last one is damaged";
+        r = 0;
+    }
+    return r;
+}
+
+static struct delta_options delta_options(const struct job *job, const uint8_t *rewrite)
+{
+    return (struct delta_options){
+        .source = job->source,
+        .parent = &job->parent,
+        .rewrite = rewrite,
+        .hash_seed = job->hash_seed,
+        .thread_count = thread_count(job->options),
+        .compression_level = compression_level(job),
+        .spool_dir = job->options->spool_dir,
+        .cancel = job->options->cancel,
+    };
+}
+
+static int read_changes(struct job *job, const char **ret_reason, struct err *err)
+{
+    struct delta_options options;
+    uint8_t *rewrite = NULL;
+    int r;
+
+    r = parent_find_sparse(&job->parent, &job->manifest, &rewrite, err);
     if (r < 0)
         return r;
-    r = capture_run(&capture_options, ret_capture, err);
-    source_close(capture_options.source);
+    options = delta_options(job, rewrite);
+    r = delta_scan(&options, &job->delta, err);
+    free(rewrite);
+    if (r < 0)
+        return r;
+    job->facts = job->delta.facts;
+    job->report.lock_us = job->delta.lock_us;
+    if (job->delta.too_many) {
+        *ret_reason = job->facts.page_size != job->parent.page_size
+                          ? "the page size is another one"
+                          : "half of the pages or more have changed";
+        delta_dispose(&job->delta);
+    }
+    return 0;
+}
+
+static bool nothing_changed(const struct job *job)
+{
+    return job->delta.hashes != NULL && job->delta.changed_count == 0 &&
+           job->delta.facts.page_count == job->parent.map.page_count;
+}
+
+static uint64_t database_size(const struct job *job)
+{
+    struct stat st;
+
+    return stat(job->path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* Either the pages that the parent does not have, or all of them. */
+static int read_database(struct job *job, struct err *err)
+{
+    const struct backup_record *parent =
+        backup_plan_parent(&job->manifest, job->distrust ? "" : job->head.standing.id);
+    const char *reason = NULL;
+    int r = 0;
+
+    reason = job->options->full
+                 ? "it was asked for"
+                 : backup_plan_full_reason(parent, database_size(job), clock_now_ms(job->clock),
+                                           job->options->full_every_ms);
+    if (reason == NULL) {
+        job->record.full_at_ms = backup_plan_full_at(parent);
+        r = get_parent(job, parent, &reason, err);
+    }
+    if (r == 0 && reason == NULL)
+        r = read_changes(job, &reason, err);
+    return r < 0 || reason == NULL ? r : read_all(job, reason, err);
+}
+
+static int write_changes(struct job *job, struct err *err)
+{
+    const struct delta_options options = delta_options(job, NULL);
+    const struct pack_writer_delta index = {
+        .parent = &job->parent,
+        .page_count = job->facts.page_count,
+        .hashes = job->delta.hashes,
+        .pages = job->delta.pages,
+    };
+    struct pack_writer_options pack = pack_options(job);
+    int r;
+
+    pack.page_size = job->facts.page_size;
+    pack.page_count = job->delta.page_count;
+    pack.incremental = true;
+    r = pack_writer_new(&pack, &job->pack_writer, err);
+    if (r == 0)
+        r = delta_write(&options, &job->delta, job->pack_writer, err);
+    if (r == 0)
+        r = pack_writer_add_delta_index(job->pack_writer, &index, &job->pack, err);
+    job->record.database_hash = job->delta.sum;
     return r;
 }
 
@@ -140,20 +317,23 @@ static int copy_text(const char *text, char **ret_copy)
 }
 
 /* Everything but what the pack will say of itself. */
-static int fill_record(struct job *job, const struct capture *capture, struct err *err)
+static int fill_record(struct job *job, struct err *err)
 {
+    const bool incremental = job->delta.hashes != NULL;
     struct backup_record *record = &job->record;
-    const struct source_facts *facts = &capture->facts;
+    const struct source_facts *facts = &job->facts;
 
     record->created_at_ms = facts->created_at_ms;
     record->trigger = job->options->trigger;
-    record->kind = BACKUP_FULL;
+    record->kind = incremental ? BACKUP_INCREMENTAL : BACKUP_FULL;
+    if (!incremental)
+        record->full_at_ms = 0;
     record->size = (uint64_t)facts->page_size * facts->page_count;
     record->page_size = facts->page_size;
     record->page_count = facts->page_count;
     record->num_tables = facts->num_tables;
-    record->changed_pages = facts->page_count;
     record->num_rows = -1;
+    record->changed_pages = incremental ? job->delta.page_count : facts->page_count;
     if (copy_text(job->options->label, &record->label) < 0 ||
         copy_text(job->host, &record->host) < 0 || copy_text(job->path, &record->path) < 0)
         return err_nomem(err);
@@ -180,42 +360,98 @@ static int encode_info(struct job *job, struct buf *out, struct err *err)
     return manifest_encode(&alone, out, err);
 }
 
-static int finish_pack(struct job *job, struct capture *capture, struct err *err)
+static int add_full_index(struct job *job, struct err *err)
 {
     const struct pack_writer_index index = {
-        .page_one = capture->page_one,
+        .page_one = job->full.page_one,
         .hash_seed = job->hash_seed,
-        .hashes = capture->hashes,
+        .hashes = job->full.hashes,
     };
+
+    return pack_writer_add_index(job->full.pack, &index, &job->record.database_hash, &job->pack,
+                                 err);
+}
+
+static struct pack_writer *pack_of(const struct job *job)
+{
+    return job->delta.hashes != NULL ? job->pack_writer : job->full.pack;
+}
+
+static int finish_pack(struct job *job, struct err *err)
+{
     struct buf info = BUF_INIT(INFO_LEN_MAX);
     int r;
 
-    r = pack_writer_add_index(capture->pack, &index, &job->record.database_hash, &job->pack, err);
+    r = job->delta.hashes != NULL ? write_changes(job, err) : add_full_index(job, err);
     if (r < 0)
         goto out;
     job->record.stored_bytes = job->pack.size;
     r = encode_info(job, &info, err);
     if (r < 0)
         goto out;
-    r = pack_writer_finish(capture->pack, buf_str(&info), &job->pack.size, err);
+    r = pack_writer_finish(pack_of(job), buf_str(&info), &job->pack.size, err);
     job->record.stored_bytes = job->pack.size;
+    job->report.spool_max = pack_writer_spool_max(pack_of(job)) + job->full.discarded_spool_max;
 out:
     buf_dispose(&info);
     return r;
 }
 
-/* Page hashes depend on the manifest's seed.  Of two agents that begin the first manifest at the
- * same time, one loses, and its hashes are worth nothing then. */
+/* Page hashes depend on the manifest's seed, and an incremental backup on its parent's packs.  Of
+ * two agents that begin the first manifest at the same time, one loses, and its hashes are worth
+ * nothing then; and somebody may have pruned the parent while this one was at work. */
 static int add_backup(void *context, struct manifest *manifest, struct err *err)
 {
     struct job *job = context;
+    const struct page_map *map = pack_writer_map(pack_of(job));
+    const size_t base_count = job->pack.map_base[0] != '\0' ? 1 : 0;
+    char(*ids)[UUID_TEXT_SIZE] = calloc(map->pack_count + 1, sizeof(*ids));
+    size_t count = 0;
+    int r;
 
-    job->other_seed = manifest->page_hash_seed != job->hash_seed;
-    if (job->other_seed) {
-        return err_set(err, ERR_EXISTS, "another agent began the history of '%s' meanwhile",
-                       job->options->database);
+    if (ids == NULL)
+        return err_nomem(err);
+    for (size_t i = 0; i < map->pack_count; i++) {
+        if (strcmp(map->pack_ids[i], job->record.id) != 0)
+            memcpy(ids[count++], map->pack_ids[i], UUID_TEXT_SIZE);
     }
-    return manifest_add_backup(manifest, &job->record, &job->pack, NULL, 0, err);
+    if (base_count > 0)
+        memcpy(ids[count++], job->pack.map_base, UUID_TEXT_SIZE);
+    if (manifest->page_hash_seed != job->hash_seed) {
+        job->stale = true;
+        r = err_set(err, ERR_EXISTS, "another agent began the history of '%s' meanwhile",
+                    job->options->database);
+    } else {
+        r = manifest_add_backup(manifest, &job->record, &job->pack,
+                                (const char(*)[UUID_TEXT_SIZE])ids, count, err);
+        job->stale = r == ERR_NOT_FOUND;
+    }
+    free(ids);
+    if (r == 0 && job->options->amend != NULL) {
+        r = job->options->amend(job->options->amend_context, manifest, clock_now_ms(job->clock),
+                                err);
+    }
+    return r;
+}
+
+/* After a backup that took very long, the generation that would be written next may have been
+ * written, superseded and deleted: it must not come to be once more. */
+static int confirm_manifest(struct job *job, struct err *err)
+{
+    const int64_t now_ms = clock_now_ms(job->clock);
+    struct manifest newest = MANIFEST_INIT;
+    int r;
+
+    if (job->manifest.generation == 0 ||
+        (now_ms >= job->confirmed_ms && now_ms - job->confirmed_ms < BACKUP_PLAN_CONFIRMED_MS))
+        return 0;
+    r = catalog_load(job->store, job->options->database, true, &newest, err);
+    if (r < 0)
+        return r;
+    manifest_dispose(&job->manifest);
+    job->manifest = newest;
+    job->confirmed_ms = now_ms;
+    return 0;
 }
 
 static int commit(struct job *job, struct err *err)
@@ -228,44 +464,166 @@ static int commit(struct job *job, struct err *err)
     const char *keys[] = { key };
     int r;
 
+    r = confirm_manifest(job, err);
+    if (r < 0)
+        return r;
     r = catalog_commit(job->store, &job->manifest, add_backup, job, &options, err);
+    if (r == 0)
+        job->confirmed_ms = clock_now_ms(job->clock);
     /* Nothing refers to the pack of an unusable backup.  After any other failure it stays: the
      * answer may have been lost and not the manifest. */
-    if (r < 0 && job->other_seed &&
+    if (r < 0 && job->stale &&
         catalog_pack_key(job->options->database, job->record.id, key, NULL) == 0)
         (void)object_delete(job->store, keys, 1, NULL);
     return r;
 }
 
-static int attempt(struct job *job, struct backup_report *report, struct err *err)
+/* What the next run should know.  Not being able to write it down costs that one some requests. */
+static void remember(struct job *job, struct parent *parent, const struct backup_record *standing)
 {
-    struct capture capture = CAPTURE_INIT;
+    struct state state = {
+        .head = { .confirmed_ms = job->confirmed_ms,
+                  .has_fingerprint = job->facts.has_fingerprint,
+                  .fingerprint = job->facts.fingerprint,
+                  .standing = *standing },
+        .manifest = job->manifest,
+        .parent = *parent,
+    };
+    struct err err = { 0 };
+
+    memcpy(state.head.base_id, parent->base_id, sizeof(state.head.base_id));
+    if (state_save(&job->place, &state, &err) < 0) {
+        log_info("'%s': %s: the next backup will ask the store instead", job->options->database,
+                 err.msg);
+        state_forget(&job->place);
+    }
+}
+
+/* The backup that was just made is the parent of the next. */
+static void remember_new(struct job *job)
+{
+    const bool incremental = job->delta.hashes != NULL;
+    struct parent parent = {
+        .page_size = job->facts.page_size,
+        .map = *pack_writer_map(pack_of(job)),
+        .hashes = incremental ? job->delta.hashes : job->full.hashes,
+    };
+
+    memcpy(parent.base_id, job->record.id, sizeof(parent.base_id));
+    if (job->pack.map_base[0] != '\0') {
+        parent.base = job->parent.base.page_count > 0 ? job->parent.base : job->parent.map;
+        memcpy(parent.base_id, job->pack.map_base, sizeof(parent.base_id));
+    }
+    remember(job, &parent, &job->record);
+}
+
+/* What is remembered, if it is of use.  *ret_manifest is left empty when it may have been replaced
+ * meanwhile. */
+static void recall(struct job *job, int64_t now_ms, struct manifest *ret_manifest)
+{
+    struct state state = STATE_INIT;
+    struct err why = { 0 };
+
+    if (job->distrust || job->head.standing.id[0] == '\0')
+        return;
+    if (state_load(&job->place, job->options->spool_dir, &state, &why) < 0) {
+        log_info("'%s': %s: reading it from the store", job->options->database, why.msg);
+        return;
+    }
+    job->remembered = state.parent;
+    state.parent = (struct parent)PARENT_INIT;
+    if (!job->options->force &&
+        backup_plan_is_confirmed(&state.manifest, state.head.confirmed_ms, now_ms)) {
+        job->confirmed_ms = state.head.confirmed_ms;
+        *ret_manifest = state.manifest;
+        state.manifest = (struct manifest)MANIFEST_INIT;
+    }
+    state_dispose(&state);
+}
+
+/* The newest manifest: as it is remembered, if that is not long ago, else as the store has it. */
+static int get_manifest(struct job *job, struct err *err)
+{
+    const int64_t now_ms = clock_now_ms(job->clock);
+
+    recall(job, now_ms, &job->manifest);
+    if (job->manifest.generation > 0)
+        return 0;
+    job->confirmed_ms = now_ms;
+    return catalog_load(job->store, job->options->database, true, &job->manifest, err);
+}
+
+static bool wants_one_anyhow(const struct job *job)
+{
+    return job->options->force || job->options->full || job->options->label != NULL ||
+           job->options->trigger == TRIGGER_PRE_RESTORE;
+}
+
+/* Nothing was committed since the standing backup: no page is read, and the store is not asked. */
+static bool is_unchanged(struct job *job)
+{
+    const int64_t now_ms = clock_now_ms(job->clock);
+    const struct state_head *head = &job->head;
+    struct fingerprint now;
+
+    return !wants_one_anyhow(job) && !job->distrust && head->standing.id[0] != '\0' &&
+           head->has_fingerprint && now_ms >= head->confirmed_ms &&
+           now_ms - head->confirmed_ms < UNCHANGED_TRUST_MS &&
+           strcmp(head->standing.path, job->path) == 0 && source_fingerprint(job->source, &now) &&
+           fingerprint_same(&head->fingerprint, &now);
+}
+
+static int stand(struct job *job, const struct backup_record *standing, struct err *err)
+{
     int r;
 
-    r = catalog_load(job->store, job->options->database, true, &job->manifest, err);
+    backup_record_dispose(&job->record);
+    job->report.unchanged = true;
+    r = backup_record_copy(standing, &job->record, err);
+    pack_set_dispose(&job->record.packs);
+    return r;
+}
+
+/* Every page was read, and none differs. */
+static int stand_after_reading(struct job *job, struct err *err)
+{
+    const struct backup_record *standing = backup_plan_parent(&job->manifest, job->parent.id);
+
+    remember(job, &job->parent, standing);
+    return stand(job, standing, err);
+}
+
+static int attempt(struct job *job, struct err *err)
+{
+    int r;
+
+    if (!job->distrust && state_load_head(&job->place, &job->head, NULL) < 0)
+        state_head_dispose(&job->head);
+    r = open_source(job, err);
     if (r < 0)
-        goto out;
+        return r;
+    if (is_unchanged(job))
+        return stand(job, &job->head.standing, err);
+    r = get_manifest(job, err);
+    if (r < 0)
+        return r;
     job->hash_seed = job->manifest.page_hash_seed;
     r = check_source(job, err);
     if (r < 0)
-        goto out;
+        return r;
     uuid_v4(job->record.id);
-    r = read_database(job, &capture, err);
+    r = read_database(job, err);
     if (r < 0)
-        goto out;
-    r = fill_record(job, &capture, err);
-    if (r < 0)
-        goto out;
-    r = finish_pack(job, &capture, err);
-    if (r < 0)
-        goto out;
-    r = commit(job, err);
-    if (r < 0)
-        goto out;
-    report->lock_us = capture.lock_us;
-    report->spool_max = pack_writer_spool_max(capture.pack) + capture.discarded_spool_max;
-out:
-    capture_dispose(&capture);
+        return r;
+    if (nothing_changed(job) && !wants_one_anyhow(job))
+        return stand_after_reading(job, err);
+    r = fill_record(job, err);
+    if (r == 0)
+        r = finish_pack(job, err);
+    if (r == 0)
+        r = commit(job, err);
+    if (r == 0)
+        remember_new(job);
     return r;
 }
 
@@ -273,29 +631,34 @@ int backup_create(struct object_store *store, const struct backup_options *optio
                   struct backup_record *ret_record, struct backup_report *ret_report,
                   struct err *err)
 {
-    struct backup_report report = { 0 };
     struct job job = {
         .store = store,
         .options = options,
         .clock = options->clock != NULL ? options->clock : clock_system(),
+        .place = { options->state_dir, store->url, options->database },
+        .full = CAPTURE_INIT,
+        .delta = DELTA_INIT,
+        .parent = PARENT_INIT,
+        .remembered = PARENT_INIT,
     };
     int r;
 
     r = identify(&job, err);
-    for (int i = 0; i < SEED_ATTEMPTS_MAX && r == 0; i++) {
-        job.other_seed = false;
-        r = attempt(&job, &report, err);
-        if (!job.other_seed)
+    for (int i = 1; r == 0; i++) {
+        r = attempt(&job, err);
+        if (r == 0 || !job.stale || i == ATTEMPTS_MAX)
             break;
-        manifest_dispose(&job.manifest);
-        backup_record_dispose(&job.record);
-        r = i + 1 < SEED_ATTEMPTS_MAX ? 0 : r;
+        log_info("'%s': %s: once more", options->database, err != NULL ? err->msg : "it is stale");
+        job_reset(&job);
+        job.distrust = true;
+        r = 0;
     }
     if (r == 0) {
+        pack_set_dispose(&job.record.packs);
         *ret_record = job.record;
         job.record = (struct backup_record){ 0 };
         if (ret_report != NULL)
-            *ret_report = report;
+            *ret_report = job.report;
     }
     job_dispose(&job);
     return r;

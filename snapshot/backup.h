@@ -1,6 +1,10 @@
 /*
  * backup.h - take one backup: snapshot, pack, upload, commit.
  *
+ * Only what has changed since the last backup is sent, as long as that is less than half of the
+ * pages; see backup_plan.h for when a full one is due.  Where nothing was committed since, nothing
+ * is read and nothing is sent.
+ *
  * A failure at any point leaves the manifest as it was and aborts the upload.  Memory is bounded by
  * the options, not by the database.
  */
@@ -20,7 +24,15 @@ struct backup_options {
     const char *path;     /* of the live database */
     const char *label;    /* may be NULL */
     enum backup_trigger trigger;
-    bool adopt;                      /* go on although host and path are another source's */
+    bool adopt;            /* go on although host and path are another source's */
+    bool force;            /* make one although nothing has changed */
+    bool full;             /* a full one */
+    int64_t full_every_ms; /* 0: 30 days */
+    const char *state_dir; /* what is remembered between runs; NULL: nothing is */
+    /* Applied to the manifest in the same commit, after the backup was added, perhaps several
+     * times, each time to a fresh one.  NULL: nothing. */
+    int (*amend)(void *context, struct manifest *manifest, int64_t now_ms, struct err *err);
+    void *amend_context;
     const char *spool_dir;           /* NULL: $TMPDIR, else /var/tmp, else /tmp, else memory */
     unsigned thread_count;           /* that compress; 0: the cores, at most 16 */
     int compression_level;           /* zstd's; 0: 1 */
@@ -32,12 +44,15 @@ struct backup_options {
 };
 
 struct backup_report {
+    bool unchanged;     /* nothing was made: the record is that of the standing backup */
+    const char *reason; /* for a full one, or for having read the database: a phrase; or NULL */
     uint64_t lock_us;   /* how long the read transaction lasted */
     uint64_t spool_max; /* bytes the spool held at most */
 };
 
-/* ret_record is the caller's to dispose; ret_report may be NULL.  Errors: those of sqlite_db.h and
- * of the store; ERR_REFUSED when another source owns the name (unless adopt). */
+/* ret_record is the caller's to dispose (its packs are not filled in); ret_report may be NULL.
+ * Errors: those of sqlite_db.h and of the store; ERR_REFUSED when another source owns the name
+ * (unless adopt). */
 int backup_create(struct object_store *store, const struct backup_options *options,
                   struct backup_record *ret_record, struct backup_report *ret_report,
                   struct err *err);

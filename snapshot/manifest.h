@@ -63,6 +63,7 @@ struct backup_record {
     uint64_t stored_bytes;  /* bytes of the pack this backup wrote */
     uint32_t changed_pages; /* pages in that pack */
     struct page_hash database_hash;
+    int64_t full_at_ms;     /* of the full backup that an incremental one goes back to; or 0 */
     int64_t verified_at_ms; /* 0: never */
     bool pinned;
     bool damaged; /* found not to restore, and not mended since */

@@ -111,6 +111,8 @@ static json_t *encode_backup(const struct backup_record *backup)
     put_int(&w, "stored_bytes", backup->stored_bytes);
     put_int(&w, "changed_pages", backup->changed_pages);
     put_text(&w, "database_hash", hash);
+    if (backup->full_at_ms != 0)
+        put_time(&w, "full_at", backup->full_at_ms);
     if (backup->verified_at_ms != 0)
         put_time(&w, "verified_at", backup->verified_at_ms);
     if (backup->pinned)

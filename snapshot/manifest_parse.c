@@ -227,6 +227,7 @@ static void parse_backup(struct reader *reader, struct backup_record *backup)
     hash = read_text(reader, "database_hash", false);
     if (hash != NULL && !page_hash_parse(hash, &backup->database_hash))
         bad(reader, "database_hash", "is not a hash");
+    backup->full_at_ms = read_time(reader, "full_at", true);
     backup->verified_at_ms = read_time(reader, "verified_at", true);
     backup->pinned = read_flag(reader, "pinned");
     backup->damaged = read_flag(reader, "damaged");

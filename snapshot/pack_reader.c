@@ -169,8 +169,9 @@ static int read_base(struct object_store *store, const struct manifest *manifest
     return read_map(store, manifest->database, base_pack, NULL, base, err);
 }
 
-int pack_map_read(struct object_store *store, const struct manifest *manifest,
-                  const struct backup_record *backup, struct page_map *ret_map, struct err *err)
+int pack_map_read_with_base(struct object_store *store, const struct manifest *manifest,
+                            const struct backup_record *backup, struct page_map *ret_map,
+                            struct page_map *ret_base, struct err *err)
 {
     struct page_map base = PAGE_MAP_INIT, map = PAGE_MAP_INIT;
     const struct pack_record *pack = need_pack(manifest, backup->id, err);
@@ -185,13 +186,26 @@ int pack_map_read(struct object_store *store, const struct manifest *manifest,
     }
     if (r == 0)
         r = check_map(manifest, backup, &map, err);
-    page_map_dispose(&base);
     if (r < 0) {
+        page_map_dispose(&base);
         page_map_dispose(&map);
         return r;
     }
     *ret_map = map;
+    *ret_base = base;
     return 0;
+}
+
+int pack_map_read(struct object_store *store, const struct manifest *manifest,
+                  const struct backup_record *backup, struct page_map *ret_map, struct err *err)
+{
+    struct page_map base;
+    int r;
+
+    r = pack_map_read_with_base(store, manifest, backup, ret_map, &base, err);
+    if (r == 0)
+        page_map_dispose(&base);
+    return r;
 }
 
 /* Takes the stored blocks as they arrive, one at a time. */

@@ -21,6 +21,11 @@ struct spool;
 int pack_map_read(struct object_store *store, const struct manifest *manifest,
                   const struct backup_record *backup, struct page_map *ret_map, struct err *err);
 
+/* As pack_map_read(), and the whole map that it is a difference from: empty when it is none. */
+int pack_map_read_with_base(struct object_store *store, const struct manifest *manifest,
+                            const struct backup_record *backup, struct page_map *ret_map,
+                            struct page_map *ret_base, struct err *err);
+
 /* Bytes of a pack to sink, not finished; ERR_CORRUPT when the object has not the size that the
  * manifest says. */
 int pack_get(struct object_store *store, const char *database, const struct pack_record *pack,

@@ -6,12 +6,14 @@
 #include "snapshot/pack_format.h"
 #include "snapshot/pack_upload.h"
 #include "snapshot/page_map.h"
+#include "snapshot/parent.h"
 #include "snapshot/spool.h"
 #include "store/object_store.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A pack of one part usually fits here and never touches a disk. */
 #define SPOOL_MEMORY_MAX (8u << 20)
@@ -33,6 +35,7 @@ struct pack_writer {
     uint32_t entry_count, entry_size;
     uint32_t page_count; /* in the frames so far, page 1 included */
     struct pack_record record;
+    struct page_map map;
     uint32_t taken_back;        /* the next frame that take_back returns, and... */
     uint64_t taken_back_offset; /* ...where it is */
 };
@@ -137,7 +140,8 @@ int pack_writer_new(const struct pack_writer_options *options, struct pack_write
     r = upload_new(writer, options, err);
     if (r < 0)
         goto out;
-    r = reserve_page_one(writer, err);
+    if (!options->incremental)
+        r = reserve_page_one(writer, err);
 out:
     if (r < 0) {
         pack_writer_free(writer);
@@ -153,6 +157,7 @@ void pack_writer_free(struct pack_writer *writer)
         return;
     pack_upload_free(writer->upload); /* its threads read the spool */
     spool_free(writer->spool);
+    page_map_dispose(&writer->map);
     free(writer->entries);
     free(writer);
 }
@@ -285,24 +290,30 @@ static int build_map(const struct pack_writer *writer, struct page_map *map, str
     return r;
 }
 
-static int add_map(struct pack_writer *writer, struct err *err)
+static int add_map_block(struct pack_writer *writer, struct str payload, struct err *err)
 {
-    struct page_map map = PAGE_MAP_INIT;
+    writer->record.map_offset = spool_size(writer->spool);
+    return add_block(writer, INDEX_MAP, payload, &writer->record.map_len, err);
+}
+
+static int add_whole_map(struct pack_writer *writer, struct err *err)
+{
     struct buf payload = BUF_INIT(INDEX_BLOCK_RAW_MAX);
     int r;
 
-    r = build_map(writer, &map, err);
-    if (r < 0)
-        goto out;
-    r = page_map_encode(&map, NULL, &payload, err);
-    if (r < 0)
-        goto out;
-    writer->record.map_offset = spool_size(writer->spool);
-    r = add_block(writer, INDEX_MAP, buf_str(&payload), &writer->record.map_len, err);
-out:
+    r = page_map_encode(&writer->map, NULL, &payload, err);
+    if (r == 0)
+        r = add_map_block(writer, buf_str(&payload), err);
     buf_dispose(&payload);
-    page_map_dispose(&map);
     return r;
+}
+
+static void fill_record(struct pack_writer *writer, struct pack_record *ret_record)
+{
+    memcpy(writer->record.id, writer->id, sizeof(writer->record.id));
+    writer->record.size = spool_size(writer->spool);
+    writer->record.slot_count = writer->page_count;
+    *ret_record = writer->record;
 }
 
 int pack_writer_add_index(struct pack_writer *writer, const struct pack_writer_index *index,
@@ -321,14 +332,116 @@ int pack_writer_add_index(struct pack_writer *writer, const struct pack_writer_i
     r = add_hashes(writer, index->hashes, ret_database_hash, err);
     if (r < 0)
         return r;
-    r = add_map(writer, err);
+    r = build_map(writer, &writer->map, err);
+    if (r == 0)
+        r = add_whole_map(writer, err);
+    if (r == 0)
+        fill_record(writer, ret_record);
+    return r;
+}
+
+/* One block of hashes: those of slots from first_slot on. */
+static int add_delta_hashes_block(struct pack_writer *writer, const struct pack_writer_delta *delta,
+                                  struct index_slot *slots, uint32_t first_slot, struct err *err)
+{
+    struct buf payload = BUF_INIT(INDEX_BLOCK_RAW_MAX);
+    const uint32_t left = writer->page_count - first_slot;
+    const uint32_t count = left < INDEX_BLOCK_SLOTS_MAX ? left : INDEX_BLOCK_SLOTS_MAX;
+    uint64_t len = 0;
+    int r = 0;
+
+    for (uint32_t i = 0; i < count && r == 0; i++) {
+        uint32_t page = 0;
+
+        r = spool_read(delta->pages, (uint64_t)(first_slot + i) * sizeof(page), &page, sizeof(page),
+                       err);
+        slots[i].page_number = page;
+        if (r == 0)
+            r = hash_spool_get(delta->hashes, page, &slots[i].hash, 1, err);
+    }
+    if (r == 0)
+        r = index_hashes_encode(first_slot, slots, count, &payload, err);
+    if (r == 0)
+        r = add_block(writer, INDEX_HASHES, buf_str(&payload), &len, err);
+    writer->record.hashes_len += len;
+    buf_dispose(&payload);
+    return r;
+}
+
+static int add_delta_hashes(struct pack_writer *writer, const struct pack_writer_delta *delta,
+                            struct err *err)
+{
+    struct index_slot *slots = calloc(INDEX_BLOCK_SLOTS_MAX, sizeof(*slots));
+    int r = 0;
+
+    if (slots == NULL)
+        return err_nomem(err);
+    writer->record.hashes_offset = spool_size(writer->spool);
+    for (uint64_t slot = 0; slot < writer->page_count && r == 0; slot += INDEX_BLOCK_SLOTS_MAX)
+        r = add_delta_hashes_block(writer, delta, slots, (uint32_t)slot, err);
+    free(slots);
+    return r;
+}
+
+static bool names_pack(const struct page_map *map, const char *id)
+{
+    for (size_t i = 0; i < map->pack_count; i++) {
+        if (strcmp(map->pack_ids[i], id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A difference while it is small, and while the base has pages that are in use: a pack that only
+ * its map keeps alive would cost more than a map. */
+static int add_delta_map(struct pack_writer *writer, const struct parent *parent, struct err *err)
+{
+    const struct page_map *base = parent->base.page_count > 0 ? &parent->base : &parent->map;
+    struct buf whole = BUF_INIT(INDEX_BLOCK_RAW_MAX), difference = BUF_INIT(INDEX_BLOCK_RAW_MAX);
+    int r;
+
+    r = page_map_encode(&writer->map, NULL, &whole, err);
+    if (r == 0)
+        r = page_map_encode(&writer->map, base, &difference, err);
     if (r < 0)
-        return r;
-    (void)snprintf(writer->record.id, sizeof(writer->record.id), "%s", writer->id);
-    writer->record.size = spool_size(writer->spool);
-    writer->record.slot_count = writer->page_count;
-    *ret_record = writer->record;
-    return 0;
+        goto out;
+    if (names_pack(&writer->map, parent->base_id) && difference.len <= whole.len / 2) {
+        memcpy(writer->record.map_base, parent->base_id, sizeof(writer->record.map_base));
+        r = add_map_block(writer, buf_str(&difference), err);
+    } else {
+        r = add_map_block(writer, buf_str(&whole), err);
+    }
+out:
+    buf_dispose(&whole);
+    buf_dispose(&difference);
+    return r;
+}
+
+int pack_writer_add_delta_index(struct pack_writer *writer, const struct pack_writer_delta *delta,
+                                struct pack_record *ret_record, struct err *err)
+{
+    const struct parent_delta placed = {
+        .id = writer->id,
+        .page_count = delta->page_count,
+        .pages = delta->pages,
+        .frames = writer->entries,
+        .frame_count = writer->entry_count,
+    };
+    int r;
+
+    r = parent_extend_map(delta->parent, &placed, &writer->map, err);
+    if (r == 0)
+        r = add_delta_hashes(writer, delta, err);
+    if (r == 0)
+        r = add_delta_map(writer, delta->parent, err);
+    if (r == 0)
+        fill_record(writer, ret_record);
+    return r;
+}
+
+const struct page_map *pack_writer_map(const struct pack_writer *writer)
+{
+    return &writer->map;
 }
 
 int pack_writer_finish(struct pack_writer *writer, struct str info, uint64_t *ret_size,

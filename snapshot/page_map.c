@@ -1,6 +1,7 @@
 #include "snapshot/page_map.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,39 @@ static uint32_t run_last(const struct page_run *run)
     return run->first_page + (run->page_count - 1);
 }
 
+int page_map_extend(struct page_map *map, const struct page_map *from, uint32_t last_page,
+                    struct err *err)
+{
+    const struct page_run *found = page_map_find(from, map->page_count + 1);
+    uint32_t *packs; /* of from's packs the index in map, from 1; 0: not looked for yet */
+    int r = 0;
+
+    if (map->page_count >= last_page)
+        return 0;
+    packs = calloc(from->pack_count + 1, sizeof(*packs));
+    if (packs == NULL)
+        return err_nomem(err);
+    for (; r == 0 && map->page_count < last_page; found++) {
+        const uint32_t page = map->page_count + 1;
+        struct page_run part;
+
+        if (found == NULL || found == from->runs + from->run_count) {
+            r = err_set(err, ERR_CORRUPT, "page map: pages that neither it nor its base has");
+            break;
+        }
+        part = cut(found, page, run_last(found) < last_page ? run_last(found) : last_page);
+        if (packs[found->pack] == 0) {
+            r = page_map_add_pack(map, from->pack_ids[found->pack], &packs[found->pack], err);
+            packs[found->pack]++;
+        }
+        part.pack = packs[found->pack] - 1;
+        if (r == 0)
+            r = page_map_add_run(map, &part, err);
+    }
+    free(packs);
+    return r;
+}
+
 /* Whether two runs put their common pages in the same place. */
 static bool same_place(const struct page_map *a, const struct page_run *run_a,
                        const struct page_map *b, const struct page_run *run_b)
@@ -161,18 +195,41 @@ static void encode_run(struct run_state *state, const struct page_run *run, stru
     state->next_slot = run->slot - run->frame_slot + run->frame_slot_count;
 }
 
-static void encode_header(const struct page_map *map, unsigned kind, struct buf *out)
+/* Runs on their way out.  Only packs that a run names are listed, in the order of their first use:
+ * a difference would otherwise list all those of its base too. */
+struct run_writer {
+    struct run_state state;
+    const struct page_map *map;
+    uint32_t *numbers; /* of each pack of the map among those listed, from 1; 0: not yet */
+    const char **ids;  /* of those listed */
+    uint32_t count;    /* of those listed */
+    struct buf runs;
+};
+
+static void write_run(struct run_writer *writer, const struct page_run *run)
+{
+    struct page_run numbered = *run;
+
+    if (writer->numbers[run->pack] == 0) {
+        writer->ids[writer->count++] = writer->map->pack_ids[run->pack];
+        writer->numbers[run->pack] = writer->count;
+    }
+    numbered.pack = writer->numbers[run->pack] - 1;
+    encode_run(&writer->state, &numbered, &writer->runs);
+}
+
+static void encode_header(const struct run_writer *writer, unsigned kind, struct buf *out)
 {
     uint8_t id[UUID_BYTES];
 
     wire_add_varint(out, kind);
-    wire_add_varint(out, map->page_count);
-    wire_add_varint(out, map->pack_count);
-    for (size_t i = 0; i < map->pack_count; i++) {
+    wire_add_varint(out, writer->map->page_count);
+    wire_add_varint(out, writer->count);
+    for (size_t i = 0; i < writer->count; i++) {
         char hex[2 * UUID_BYTES + 1];
         size_t len = 0;
 
-        for (const char *p = map->pack_ids[i]; *p != '\0' && len < sizeof(hex) - 1; p++) {
+        for (const char *p = writer->ids[i]; *p != '\0' && len < sizeof(hex) - 1; p++) {
             if (*p != '-')
                 hex[len++] = *p;
         }
@@ -184,10 +241,9 @@ static void encode_header(const struct page_map *map, unsigned kind, struct buf 
 }
 
 /* The parts of map's runs whose place is not that in base. */
-static void encode_difference(const struct page_map *map, const struct page_map *base,
-                              struct buf *out)
+static void write_difference(struct run_writer *writer, const struct page_map *base)
 {
-    struct run_state state = { 1, 0, 0 };
+    const struct page_map *map = writer->map;
     size_t b = 0;
 
     for (size_t i = 0; i < map->run_count; i++) {
@@ -210,7 +266,7 @@ static void encode_difference(const struct page_map *map, const struct page_map 
             if (same && pending != 0) {
                 const struct page_run part = cut(run, pending, page - 1);
 
-                encode_run(&state, &part, out);
+                write_run(writer, &part);
                 pending = 0;
             } else if (!same && pending == 0) {
                 pending = page;
@@ -220,7 +276,7 @@ static void encode_difference(const struct page_map *map, const struct page_map 
         if (pending != 0) {
             const struct page_run part = cut(run, pending, last);
 
-            encode_run(&state, &part, out);
+            write_run(writer, &part);
         }
     }
 }
@@ -228,20 +284,36 @@ static void encode_difference(const struct page_map *map, const struct page_map 
 int page_map_encode(const struct page_map *map, const struct page_map *base, struct buf *out,
                     struct err *err)
 {
-    struct run_state state = { 1, 0, 0 };
+    struct run_writer writer = { .state = { 1, 0, 0 },
+                                 .map = map,
+                                 .numbers = calloc(map->pack_count + 1, sizeof(uint32_t)),
+                                 .ids = calloc(map->pack_count + 1, sizeof(const char *)),
+                                 .runs = BUF_INIT(out->max) };
+    int r = 0;
 
-    if (map->pack_count > MAP_PACKS_MAX) {
-        return err_set(err, ERR_LIMIT, "a page map of %zu packs, more than %u", map->pack_count,
-                       MAP_PACKS_MAX);
-    }
-    encode_header(map, base == NULL ? MAP_WHOLE : MAP_DIFFERENCE, out);
-    if (base != NULL) {
-        encode_difference(map, base, out);
+    if (writer.numbers == NULL || writer.ids == NULL) {
+        r = err_nomem(err);
+    } else if (base != NULL) {
+        write_difference(&writer, base);
     } else {
         for (size_t i = 0; i < map->run_count; i++)
-            encode_run(&state, &map->runs[i], out);
+            write_run(&writer, &map->runs[i]);
     }
-    return buf_check(out, err);
+    if (r == 0 && writer.count > MAP_PACKS_MAX) {
+        r = err_set(err, ERR_LIMIT, "a page map of %" PRIu32 " packs, more than %u", writer.count,
+                    MAP_PACKS_MAX);
+    }
+    if (r == 0) {
+        encode_header(&writer, base == NULL ? MAP_WHOLE : MAP_DIFFERENCE, out);
+        if (writer.runs.failed != 0)
+            out->failed = writer.runs.failed;
+        buf_add(out, writer.runs.ptr, writer.runs.len);
+        r = buf_check(out, err);
+    }
+    free(writer.numbers);
+    free((void *)writer.ids);
+    buf_dispose(&writer.runs);
+    return r;
 }
 
 static int corrupt(struct err *err, const char *what)
@@ -298,30 +370,6 @@ static int decode_run(struct wire_reader *reader, struct run_state *state, uint3
     return 0;
 }
 
-/* Copy base's places for pages up to (excluding) `until` into map. */
-static int copy_from_base(struct page_map *map, const struct page_map *base, uint32_t until,
-                          struct err *err)
-{
-    while (map->page_count + 1 < until) {
-        const uint32_t page = map->page_count + 1;
-        const struct page_run *found = page_map_find(base, page);
-        struct page_run part;
-        uint32_t last;
-        int r;
-
-        if (found == NULL)
-            return corrupt(err, "pages that neither it nor its base has");
-        last = run_last(found) < until ? run_last(found) : until - 1;
-        part = cut(found, page, last);
-        r = page_map_add_pack(map, base->pack_ids[found->pack], &part.pack, err);
-        if (r == 0)
-            r = page_map_add_run(map, &part, err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 static int decode_header(struct wire_reader *reader, const struct page_map *base,
                          struct page_map *map, uint32_t *ret_page_count, struct err *err)
 {
@@ -373,12 +421,12 @@ int page_map_decode(const void *data, size_t len, const struct page_map *base,
         if (r == 0 && base == NULL && run.first_page != map.page_count + 1)
             r = corrupt(err, "a gap between runs");
         if (r == 0 && base != NULL)
-            r = copy_from_base(&map, base, run.first_page, err);
+            r = page_map_extend(&map, base, run.first_page - 1, err);
         if (r == 0)
             r = page_map_add_run(&map, &run, err);
     }
     if (r == 0 && base != NULL)
-        r = copy_from_base(&map, base, page_count + 1, err);
+        r = page_map_extend(&map, base, page_count, err);
     if (r == 0 && map.page_count != page_count)
         r = corrupt(err, "pages are missing");
     if (r < 0) {

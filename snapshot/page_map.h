@@ -46,6 +46,10 @@ int page_map_add_pack(struct page_map *map, const char *id, uint32_t *ret_pack, 
 /* first_page must be one past what is covered so far.  A run that continues the last one (same
  * frame, next slot) is joined with it. */
 int page_map_add_run(struct page_map *map, const struct page_run *run, struct err *err);
+/* Append the places that `from` has for the pages not yet covered, up to and with last_page.
+ * ERR_CORRUPT when it does not have them all. */
+int page_map_extend(struct page_map *map, const struct page_map *from, uint32_t last_page,
+                    struct err *err);
 /* The run that holds page_number; NULL past the end. */
 const struct page_run *page_map_find(const struct page_map *map, uint32_t page_number);
 

@@ -88,17 +88,20 @@ static void deliver(struct pipeline *pipeline, struct page_group *group)
 static int encode(const struct pipeline *pipeline, struct frame_codec *codec,
                   struct page_group *group, struct err *err)
 {
+    const enum pipeline_work work = pipeline->options.work;
     size_t page_size = pipeline->options.page_size;
     int r;
 
     r = cancel_check(pipeline->options.cancel, err);
     if (r < 0 || group->stored_len > 0)
         return r;
-    for (uint32_t i = 0; i < group->page_count; i++) {
+    for (uint32_t i = 0; work != PIPELINE_ENCODE && i < group->page_count; i++) {
         group->hashes[i] = page_hash(pipeline->options.hash_seed, group->first_page + i,
                                      group->raw + i * page_size, page_size);
     }
-    group->hashed = true;
+    group->hashed = work != PIPELINE_ENCODE;
+    if (work == PIPELINE_HASH)
+        return 0;
     return frame_encode(codec, group->raw, group->page_count * page_size, group->stored,
                         &group->stored_len, err);
 }

@@ -34,9 +34,16 @@ struct page_group {
     struct page_hash *hashes; /* out: of each page, when hashed */
 };
 
+enum pipeline_work {
+    PIPELINE_HASH_AND_ENCODE,
+    PIPELINE_HASH,  /* no frames come out */
+    PIPELINE_ENCODE /* the pages of a group need not be neighbours */
+};
+
 typedef int (*pipeline_output_fn)(void *context, const struct page_group *group, struct err *err);
 
 struct pipeline_options {
+    enum pipeline_work work;
     unsigned thread_count; /* 1 .. PIPELINE_THREADS_MAX */
     int compression_level;
     uint32_t page_size;

@@ -136,12 +136,35 @@ static int explain_begin(const struct source *source, int r, struct err *err)
     return err_wrap(err, r, "begin to read '%s'", source->options.path);
 }
 
+bool source_fingerprint(struct source *source, struct fingerprint *ret_fingerprint)
+{
+    return fingerprint_take(source->db, source->options.path, source->options.clock,
+                            ret_fingerprint);
+}
+
+/* A fingerprint that is the same before and after the moment is pinned is that of the moment: with
+ * `before` alone the moment might show more than it, with one from afterwards less. */
+static void keep_fingerprint(struct source *source, const struct fingerprint *before,
+                             struct source_facts *facts)
+{
+    struct fingerprint compared = *before, after;
+
+    if (!source_fingerprint(source, &after))
+        return;
+    compared.settled = true; /* which is a question for later */
+    facts->has_fingerprint = fingerprint_same(&compared, &after);
+    facts->fingerprint = *before;
+}
+
 int source_begin(struct source *source, struct source_facts *ret_facts, struct err *err)
 {
     struct source_facts facts = { 0 };
+    struct fingerprint before;
+    bool has_before;
     int r;
 
     assert(!source->in_transaction);
+    has_before = source_fingerprint(source, &before);
     r = sqlite_db_exec(source->db, "BEGIN", err);
     if (r < 0)
         return r;
@@ -152,6 +175,8 @@ int source_begin(struct source *source, struct source_facts *ret_facts, struct e
         (void)source_end(source);
         return explain_begin(source, r, err);
     }
+    if (has_before)
+        keep_fingerprint(source, &before, &facts);
     *ret_facts = facts;
     return 0;
 }

@@ -12,6 +12,8 @@
 #ifndef SNAPSHOT_SOURCE_H
 #define SNAPSHOT_SOURCE_H
 
+#include "snapshot/fingerprint.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,6 +37,8 @@ struct source_facts {
     uint32_t num_tables;   /* as manifest.h counts them */
     int64_t created_at_ms; /* the moment that is shown */
     bool wal;
+    bool has_fingerprint; /* it is known, and did not change while the moment was pinned */
+    struct fingerprint fingerprint;
 };
 
 /* Who takes the pages. */
@@ -52,6 +56,9 @@ struct source_visitor {
 int source_open(const struct source_options *options, struct source **ret_source, struct err *err);
 /* Ends a transaction that is still open.  NULL is fine. */
 void source_close(struct source *source);
+
+/* What fingerprint_take() says now; false when there is no telling. */
+bool source_fingerprint(struct source *source, struct fingerprint *ret_fingerprint);
 
 /* Begin the read transaction; *ret_facts hold until source_end(). */
 int source_begin(struct source *source, struct source_facts *ret_facts, struct err *err);

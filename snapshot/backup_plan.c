@@ -1,0 +1,47 @@
+#include "snapshot/backup_plan.h"
+
+#include <string.h>
+
+const struct backup_record *backup_plan_parent(const struct manifest *manifest,
+                                               const char *preferred_id)
+{
+    const struct backup_record *newest = NULL;
+
+    for (size_t i = manifest->backup_count; i > 0; i--) {
+        const struct backup_record *backup = &manifest->backups[i - 1];
+
+        if (backup->damaged)
+            continue;
+        if (strcmp(backup->id, preferred_id) == 0)
+            return backup;
+        if (newest == NULL)
+            newest = backup;
+    }
+    return newest;
+}
+
+int64_t backup_plan_full_at(const struct backup_record *backup)
+{
+    return backup->kind == BACKUP_FULL || backup->full_at_ms == 0 ? backup->created_at_ms
+                                                                  : backup->full_at_ms;
+}
+
+const char *backup_plan_full_reason(const struct backup_record *parent, uint64_t size,
+                                    int64_t now_ms, int64_t full_every_ms)
+{
+    const int64_t every_ms = full_every_ms > 0 ? full_every_ms : BACKUP_PLAN_FULL_EVERY_MS;
+
+    if (parent == NULL)
+        return "there is no backup to go back to";
+    if (size <= BACKUP_PLAN_SMALL_SIZE)
+        return "the database is small";
+    if (now_ms - backup_plan_full_at(parent) >= every_ms)
+        return "the last full one is too old";
+    return NULL;
+}
+
+bool backup_plan_is_confirmed(const struct manifest *manifest, int64_t confirmed_ms, int64_t now_ms)
+{
+    return manifest->generation > 0 && manifest->conditional_writes == CONDITIONAL_SUPPORTED &&
+           now_ms >= confirmed_ms && now_ms - confirmed_ms < BACKUP_PLAN_CONFIRMED_MS;
+}

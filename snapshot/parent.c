@@ -1,0 +1,221 @@
+#include "snapshot/parent.h"
+
+#include "base/err.h"
+#include "snapshot/fetch.h"
+#include "snapshot/fetch_internal.h"
+#include "snapshot/frame.h"
+#include "snapshot/hash_spool.h"
+#include "snapshot/pack_format.h"
+#include "snapshot/pack_reader.h"
+#include "snapshot/restore.h"
+#include "snapshot/spool.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SPARSE_PARTS  4u  /* a pack is sparse when less than one of so many parts is in use */
+#define REWRITE_PARTS 10u /* of the pages, one of so many parts is written again at most */
+
+void parent_dispose(struct parent *parent)
+{
+    page_map_dispose(&parent->map);
+    page_map_dispose(&parent->base);
+    hash_spool_free(parent->hashes);
+    *parent = (struct parent)PARENT_INIT;
+}
+
+/* The hashes of one run, from the slots of its pack. */
+static int read_run(struct parent *parent, const struct fetch *fetch, const struct page_run *run,
+                    struct page_hash *sum, struct err *err)
+{
+    struct index_slot slots[FRAME_RAW_SIZE_MAX / PAGE_SIZE_MIN];
+    struct page_hash hashes[FRAME_RAW_SIZE_MAX / PAGE_SIZE_MIN];
+    const uint64_t first = fetch->first_slots[run->pack] + run->slot;
+    int r;
+
+    r = spool_read(fetch->slots, first * sizeof(*slots), slots, run->page_count * sizeof(*slots),
+                   err);
+    for (uint32_t i = 0; r == 0 && i < run->page_count; i++) {
+        if (slots[i].page_number != run->first_page + i) {
+            r = err_set(err, ERR_CORRUPT, "a slot of pack %s holds another page",
+                        fetch->map.pack_ids[run->pack]);
+        }
+        hashes[i] = slots[i].hash;
+        page_hash_xor(sum, hashes[i]);
+    }
+    return r < 0 ? r
+                 : hash_spool_put(parent->hashes, run->first_page, hashes, run->page_count, err);
+}
+
+static int read_hashes(struct parent *parent, const struct fetch *fetch, struct err *err)
+{
+    struct page_hash sum = { 0, 0 };
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < fetch->map.run_count; i++)
+        r = read_run(parent, fetch, &fetch->map.runs[i], &sum, err);
+    return r < 0 ? r : fetch_check_sum(fetch, sum, err);
+}
+
+int parent_read(struct object_store *store, const struct manifest *manifest,
+                const struct backup_record *backup, const char *spool_dir,
+                const struct cancel *cancel, struct parent *ret_parent, struct err *err)
+{
+    const struct fetch_options options = { .spool_dir = spool_dir, .cancel = cancel };
+    const struct pack_record *pack = manifest_find_pack(manifest, backup->id);
+    struct parent parent = PARENT_INIT;
+    struct fetch *fetch = NULL;
+    int r;
+
+    r = fetch_open(store, manifest, backup, &options, &fetch, err);
+    if (r < 0)
+        goto out;
+    r = pack_map_read_with_base(store, manifest, backup, &parent.map, &parent.base, err);
+    if (r < 0)
+        goto out;
+    r = hash_spool_new(spool_dir, &parent.hashes, err);
+    if (r < 0)
+        goto out;
+    r = read_hashes(&parent, fetch, err);
+    memcpy(parent.id, backup->id, sizeof(parent.id));
+    memcpy(parent.base_id, pack->map_base[0] != '\0' ? pack->map_base : backup->id,
+           sizeof(parent.base_id));
+    parent.page_size = backup->page_size;
+out:
+    fetch_close(fetch);
+    if (r < 0) {
+        parent_dispose(&parent);
+        return r;
+    }
+    *ret_parent = parent;
+    return 0;
+}
+
+struct pack_use {
+    uint32_t pack; /* index in the map */
+    uint64_t used, slot_count;
+};
+
+/* The sparsest first: used / slot_count ascending. */
+static int use_compare(const void *a, const void *b)
+{
+    const struct pack_use *left = a, *right = b;
+    const uint64_t x = left->used * right->slot_count, y = right->used * left->slot_count;
+
+    return x < y ? -1 : x > y;
+}
+
+/* How much of each pack the map uses, in the order of its packs. */
+static struct pack_use *count_uses(const struct parent *parent, const struct manifest *manifest)
+{
+    const struct page_map *map = &parent->map;
+    struct pack_use *uses = calloc(map->pack_count + 1, sizeof(*uses));
+
+    if (uses == NULL)
+        return NULL;
+    for (size_t i = 0; i < map->pack_count; i++) {
+        const struct pack_record *pack = manifest_find_pack(manifest, map->pack_ids[i]);
+
+        uses[i] = (struct pack_use){ (uint32_t)i, 0, pack != NULL ? pack->slot_count : 0 };
+    }
+    for (size_t i = 0; i < map->run_count; i++)
+        uses[map->runs[i].pack].used += map->runs[i].page_count;
+    return uses;
+}
+
+/* Choose packs as long as the budget lasts; packs[i] of the map's are then to be rewritten. */
+static uint64_t choose_sparse(struct pack_use *uses, size_t count, uint64_t budget, bool *chosen)
+{
+    uint64_t total = 0;
+
+    qsort(uses, count, sizeof(*uses), use_compare);
+    for (size_t i = 0; i < count; i++) {
+        if (uses[i].used * SPARSE_PARTS >= uses[i].slot_count || total + uses[i].used > budget)
+            continue;
+        chosen[uses[i].pack] = true;
+        total += uses[i].used;
+    }
+    return total;
+}
+
+int parent_find_sparse(const struct parent *parent, const struct manifest *manifest,
+                       uint8_t **ret_rewrite, struct err *err)
+{
+    const struct page_map *map = &parent->map;
+    struct pack_use *uses = count_uses(parent, manifest);
+    bool *chosen = calloc(map->pack_count + 1, sizeof(*chosen));
+    uint8_t *rewrite = NULL;
+    int r = 0;
+
+    if (uses == NULL || chosen == NULL) {
+        r = err_nomem(err);
+        goto out;
+    }
+    if (choose_sparse(uses, map->pack_count, map->page_count / REWRITE_PARTS, chosen) == 0)
+        goto out;
+    rewrite = calloc(1, (size_t)map->page_count / 8 + 1);
+    if (rewrite == NULL) {
+        r = err_nomem(err);
+        goto out;
+    }
+    for (size_t i = 0; i < map->run_count; i++) {
+        const struct page_run *run = &map->runs[i];
+
+        for (uint32_t k = 0; chosen[run->pack] && k < run->page_count; k++)
+            rewrite[(run->first_page + k) / 8] |= (uint8_t)(1u << (run->first_page + k) % 8);
+    }
+out:
+    free(uses);
+    free(chosen);
+    if (r == 0)
+        *ret_rewrite = rewrite;
+    return r;
+}
+
+/* The pages of one frame, each behind what the parent has up to it. */
+static int add_frame(const struct parent *parent, const struct parent_delta *delta,
+                     const struct page_run *frame, struct page_map *map, struct err *err)
+{
+    uint32_t pages[FRAME_RAW_SIZE_MAX / PAGE_SIZE_MIN];
+    int r;
+
+    r = spool_read(delta->pages, frame->slot * sizeof(*pages), pages,
+                   frame->frame_slot_count * sizeof(*pages), err);
+    for (uint32_t i = 0; r == 0 && i < frame->frame_slot_count; i++) {
+        struct page_run run = *frame;
+
+        r = page_map_extend(map, &parent->map, pages[i] - 1, err);
+        run.first_page = pages[i];
+        run.slot += i;
+        run.frame_slot = i;
+        if (r == 0)
+            r = page_map_add_run(map, &run, err);
+    }
+    return r;
+}
+
+int parent_extend_map(const struct parent *parent, const struct parent_delta *delta,
+                      struct page_map *ret_map, struct err *err)
+{
+    struct page_map map = PAGE_MAP_INIT;
+    struct page_run frame = { .page_count = 1 };
+    int r;
+
+    r = page_map_add_pack(&map, delta->id, &frame.pack, err);
+    for (size_t i = 0; r == 0 && i < delta->frame_count && delta->frames[i].raw_len > 0; i++) {
+        frame.frame_len = delta->frames[i].stored_len;
+        frame.frame_slot_count = delta->frames[i].raw_len / parent->page_size;
+        r = add_frame(parent, delta, &frame, &map, err);
+        frame.slot += frame.frame_slot_count;
+        frame.frame_offset += frame.frame_len;
+    }
+    if (r == 0)
+        r = page_map_extend(&map, &parent->map, delta->page_count, err);
+    if (r < 0) {
+        page_map_dispose(&map);
+        return r;
+    }
+    *ret_map = map;
+    return 0;
+}
