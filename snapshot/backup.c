@@ -270,13 +270,17 @@ static int read_database(struct job *job, struct err *err)
 {
     const struct backup_record *parent =
         backup_plan_parent(&job->manifest, job->distrust ? "" : job->head.standing.id);
-    const char *reason = NULL;
+    const struct backup_plan_question question = {
+        .parent = parent,
+        .size = database_size(job),
+        .full_below = job->options->full_below,
+        .full_every_ms = job->options->full_every_ms,
+        .now_ms = clock_now_ms(job->clock),
+    };
+    const char *reason;
     int r = 0;
 
-    reason = job->options->full
-                 ? "it was asked for"
-                 : backup_plan_full_reason(parent, database_size(job), clock_now_ms(job->clock),
-                                           job->options->full_every_ms);
+    reason = job->options->full ? "it was asked for" : backup_plan_full_reason(&question);
     if (reason == NULL) {
         job->record.full_at_ms = backup_plan_full_at(parent);
         r = get_parent(job, parent, &reason, err);

@@ -28,6 +28,7 @@ struct backup_options {
     bool force;            /* make one although nothing has changed */
     bool full;             /* a full one */
     int64_t full_every_ms; /* 0: 30 days */
+    uint64_t full_below;   /* bytes; a smaller database is sent whole; 0: 4 MiB */
     const char *state_dir; /* what is remembered between runs; NULL: nothing is */
     /* Applied to the manifest in the same commit, after the backup was added, perhaps several
      * times, each time to a fresh one.  NULL: nothing. */

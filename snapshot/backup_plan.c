@@ -26,16 +26,18 @@ int64_t backup_plan_full_at(const struct backup_record *backup)
                                                                   : backup->full_at_ms;
 }
 
-const char *backup_plan_full_reason(const struct backup_record *parent, uint64_t size,
-                                    int64_t now_ms, int64_t full_every_ms)
+const char *backup_plan_full_reason(const struct backup_plan_question *question)
 {
-    const int64_t every_ms = full_every_ms > 0 ? full_every_ms : BACKUP_PLAN_FULL_EVERY_MS;
+    const uint64_t below =
+        question->full_below > 0 ? question->full_below : BACKUP_PLAN_SMALL_SIZE + 1;
+    const int64_t every_ms =
+        question->full_every_ms > 0 ? question->full_every_ms : BACKUP_PLAN_FULL_EVERY_MS;
 
-    if (parent == NULL)
+    if (question->parent == NULL)
         return "there is no backup to go back to";
-    if (size <= BACKUP_PLAN_SMALL_SIZE)
+    if (question->size < below)
         return "the database is small";
-    if (now_ms - backup_plan_full_at(parent) >= every_ms)
+    if (question->now_ms - backup_plan_full_at(question->parent) >= every_ms)
         return "the last full one is too old";
     return NULL;
 }

@@ -19,10 +19,16 @@
 const struct backup_record *backup_plan_parent(const struct manifest *manifest,
                                                const char *preferred_id);
 
-/* Why the next backup has to be a full one, as a phrase; NULL when it need not.  size: bytes of the
- * database; parent may be NULL. */
-const char *backup_plan_full_reason(const struct backup_record *parent, uint64_t size,
-                                    int64_t now_ms, int64_t full_every_ms);
+/* Why the next backup has to be a full one, as a phrase; NULL when it need not.  parent may be
+ * NULL. */
+struct backup_plan_question {
+    const struct backup_record *parent;
+    uint64_t size;         /* bytes of the database */
+    uint64_t full_below;   /* 0: BACKUP_PLAN_SMALL_SIZE + 1 */
+    int64_t full_every_ms; /* 0: BACKUP_PLAN_FULL_EVERY_MS */
+    int64_t now_ms;
+};
+const char *backup_plan_full_reason(const struct backup_plan_question *question);
 
 /* When the full backup was taken that this one goes back to. */
 int64_t backup_plan_full_at(const struct backup_record *backup);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/parse.h"
+#include "snapshot/wal_index.h"
 #include "snapshot/wire.h"
 
 #include <string.h>
@@ -13,8 +14,6 @@
 #define NS_PER_S            INT64_C(1000000000)
 #define NS_PER_MS           INT64_C(1000000)
 #define CLOCK_SET_BACK_MS   1000
-#define WAL_INDEX_REGION    32768 /* bytes of the region that begins with the header */
-#define WAL_INDEX_ATTEMPTS  10
 #define HEADER_WRITE_FORMAT 18 /* offset in the database's header; 2: WAL */
 #define FORMAT_WAL          2
 
@@ -26,30 +25,6 @@ static sqlite3_file *database_file(sqlite3 *db)
         file == NULL || file->pMethods == NULL)
         return NULL;
     return file;
-}
-
-/* The wal-index begins with two copies of its header; they are equal unless it is being written. */
-static bool read_wal_index(sqlite3_file *file, uint8_t out[FINGERPRINT_WAL_INDEX_SIZE])
-{
-    void volatile *region = NULL;
-
-    if (file->pMethods->iVersion < 2 || file->pMethods->xShmMap == NULL ||
-        file->pMethods->xShmMap(file, 0, WAL_INDEX_REGION, 0, &region) != SQLITE_OK ||
-        region == NULL)
-        return false;
-    for (int i = 0; i < WAL_INDEX_ATTEMPTS; i++) {
-        const volatile uint8_t *from = region;
-        uint8_t second[FINGERPRINT_WAL_INDEX_SIZE];
-
-        for (size_t k = 0; k < sizeof(second); k++)
-            out[k] = from[k];
-        file->pMethods->xShmBarrier(file);
-        for (size_t k = 0; k < sizeof(second); k++)
-            second[k] = from[sizeof(second) + k];
-        if (memcmp(out, second, sizeof(second)) == 0)
-            return true;
-    }
-    return false;
 }
 
 static int64_t time_ns(struct timespec time)
@@ -79,6 +54,7 @@ bool fingerprint_take(sqlite3 *db, const char *path, struct clock *clock,
                       struct fingerprint *ret_fingerprint)
 {
     struct fingerprint f = { 0 };
+    struct wal_index index = { 0 };
     sqlite3_file *file = database_file(db);
     struct timespec boot;
     struct stat st;
@@ -87,8 +63,9 @@ bool fingerprint_take(sqlite3 *db, const char *path, struct clock *clock,
     if (file == NULL || file->pMethods->xRead(file, f.header, sizeof(f.header), 0) != SQLITE_OK)
         return false;
     f.wal = f.header[HEADER_WRITE_FORMAT] == FORMAT_WAL;
-    if (f.wal && !read_wal_index(file, f.wal_index))
+    if (f.wal && !wal_index_read(db, &index))
         return false;
+    memcpy(f.wal_index, index.header, sizeof(f.wal_index));
     if (stat(path, &st) < 0 || clock_gettime(CLOCK_BOOTTIME, &boot) < 0 || !read_boot_id(f.boot_id))
         return false;
     f.device = (uint64_t)st.st_dev;
@@ -123,7 +100,7 @@ bool fingerprint_same(const struct fingerprint *before, const struct fingerprint
 
 /* Nine numbers, then the bytes. */
 #define NUMBERS 9u
-_Static_assert(NUMBERS * 8u + FINGERPRINT_HEADER_SIZE + FINGERPRINT_WAL_INDEX_SIZE +
+_Static_assert(NUMBERS * 8u + FINGERPRINT_HEADER_SIZE + WAL_INDEX_HEADER_SIZE +
                        FINGERPRINT_BOOT_ID_SIZE <=
                    FINGERPRINT_STORED_SIZE,
                "a fingerprint does not fit");

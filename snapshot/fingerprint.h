@@ -16,6 +16,8 @@
 #ifndef SNAPSHOT_FINGERPRINT_H
 #define SNAPSHOT_FINGERPRINT_H
 
+#include "snapshot/wal_index.h"
+
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,16 +27,15 @@ struct clock;
 
 #define FINGERPRINT_SETTLE_MS 3000 /* FAT keeps time in steps of 2 s */
 
-#define FINGERPRINT_HEADER_SIZE    100
-#define FINGERPRINT_WAL_INDEX_SIZE 48
-#define FINGERPRINT_BOOT_ID_SIZE   16
+#define FINGERPRINT_HEADER_SIZE  100
+#define FINGERPRINT_BOOT_ID_SIZE 16
 
 struct fingerprint {
     uint64_t device, inode, size;
     int64_t modified_ns, changed_ns; /* mtime, ctime */
     uint8_t header[FINGERPRINT_HEADER_SIZE];
     bool wal;
-    uint8_t wal_index[FINGERPRINT_WAL_INDEX_SIZE]; /* zeros unless wal */
+    uint8_t wal_index[WAL_INDEX_HEADER_SIZE]; /* zeros unless wal */
     bool settled;
     /* When it was taken, by the wall clock, by one that nobody sets, and during which boot. */
     int64_t wall_ms, boot_ms;

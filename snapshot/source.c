@@ -8,6 +8,7 @@
 #include "snapshot/progress.h"
 #include "snapshot/sink_vfs.h"
 #include "snapshot/sqlite_db.h"
+#include "snapshot/wal_index.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -156,6 +157,19 @@ static void keep_fingerprint(struct source *source, const struct fingerprint *be
     facts->fingerprint = *before;
 }
 
+/* In WAL mode: whether every frame of the moment had been copied into the file when, or after, the
+ * moment was pinned.  Then the file alone is the moment, and stays so until source_end(): a
+ * checkpoint copies no frame past the mark that our lock stands for, and those before it are there
+ * already.  The moment's frames are those of the wal-index if it was the same before and after. */
+static bool file_is_whole(struct source *source, const struct source_facts *facts)
+{
+    struct wal_index index;
+
+    return facts->wal && facts->has_fingerprint && wal_index_read(source->db, &index) &&
+           memcmp(index.header, facts->fingerprint.wal_index, sizeof(index.header)) == 0 &&
+           index.backfilled_count == index.frame_count;
+}
+
 int source_begin(struct source *source, struct source_facts *ret_facts, struct err *err)
 {
     struct source_facts facts = { 0 };
@@ -177,6 +191,7 @@ int source_begin(struct source *source, struct source_facts *ret_facts, struct e
     }
     if (has_before)
         keep_fingerprint(source, &before, &facts);
+    facts.file_is_whole = file_is_whole(source, &facts);
     *ret_facts = facts;
     return 0;
 }
@@ -307,8 +322,25 @@ static int stream_end(struct page_stream *stream, struct err *err)
     return 0;
 }
 
-int source_scan(struct source *source, const struct source_facts *facts,
-                const struct source_visitor *visitor, uint8_t *page_one, struct err *err)
+static void put_u32_be(uint8_t *to, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        to[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+/* What SQLite's backup makes of page 1, so that it is the same page whichever way it was read: the
+ * copy's own change counter and schema cookie, both 1, its size, and who wrote it. */
+static void copy_page_one(uint8_t *page_one, uint32_t page_count)
+{
+    put_u32_be(page_one + 24, 1);
+    put_u32_be(page_one + 28, page_count);
+    put_u32_be(page_one + 40, 1);
+    put_u32_be(page_one + 92, 1);
+    put_u32_be(page_one + 96, (uint32_t)sqlite3_libversion_number());
+}
+
+static int scan_copy(struct source *source, const struct source_facts *facts,
+                     const struct source_visitor *visitor, uint8_t *page_one, struct err *err)
 {
     struct page_stream stream = stream_begin(source, facts, visitor);
     struct sink_vfs *sink = NULL;
@@ -343,6 +375,19 @@ int source_scan(struct source *source, const struct source_facts *facts,
 out:
     (void)sqlite3_close(to);
     sink_vfs_free(sink);
+    return r;
+}
+
+int source_scan(struct source *source, const struct source_facts *facts,
+                const struct source_visitor *visitor, uint8_t *page_one, struct err *err)
+{
+    int r;
+
+    if (!facts->file_is_whole)
+        return scan_copy(source, facts, visitor, page_one, err);
+    r = source_scan_file(source, facts, visitor, page_one, err); /* twice as fast */
+    if (r == 0)
+        copy_page_one(page_one, facts->page_count);
     return r;
 }
 

@@ -1,0 +1,461 @@
+/* Goal: whatever happens to a database, to what is remembered of it, to its store's requests and to
+ * its backups, every backup that is listed restores exactly what it showed.
+ *
+ *   test_history SEEDS [FIRST]
+ *
+ * Each seed is a random history of a small database: writes, VACUUM, another page size, another
+ * journal mode, another file in its place; backups from two hosts, with what they remember intact,
+ * lost, damaged, or copied from the other; requests that fail; backups that expire.  A seed that
+ * fails is named, and happens again when it is given as FIRST. */
+#include "base/err.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "snapshot/backup.h"
+#include "snapshot/catalog.h"
+#include "store/dir_store.h"
+#include "store/object_store.h"
+#include "tests/harness/fake_clock.h"
+#include "tests/harness/fault_store.h"
+#include "tests/harness/image.h"
+#include "tests/harness/sqlite_fixture.h"
+#include "tests/harness/temp_dir.h"
+#include "tests/harness/test.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define STEPS      24
+#define IMAGES_MAX (STEPS * 2)
+#define HOSTS      2
+#define MINUTE_MS  INT64_C(60000)
+#define START_MS   INT64_C(1760000000000)
+
+struct known {
+    char id[UUID_TEXT_SIZE];
+    struct image *image;
+};
+
+struct history {
+    unsigned seed, random; /* the seed, and the state of what it began */
+    unsigned step;
+    char *dir;
+    char states[HOSTS][128];
+    struct sqlite_fixture fixture;
+    struct fault_store_counters counters;
+    struct object_store *store;
+    struct fake_clock clock;
+    struct known known[IMAGES_MAX];
+    size_t known_count;
+    unsigned incrementals, unchanged, failed;
+};
+
+static unsigned draw(struct history *history, unsigned below)
+{
+    return (unsigned)rand_r(&history->random) % below;
+}
+
+static void init(struct history *history, unsigned seed)
+{
+    static const unsigned page_sizes[] = { 512, 1024, 4096, 8192 };
+    const struct fault_store_options options = { .no_direct_fd = seed % 2 == 0, .code = ERR_NET };
+    struct object_store *inner = NULL;
+    char store[96];
+
+    memset(history, 0, sizeof(*history));
+    history->seed = history->random = seed;
+    history->dir = temp_dir_new();
+    (void)snprintf(store, sizeof(store), "%s/store", history->dir);
+    for (size_t i = 0; i < HOSTS; i++)
+        (void)snprintf(history->states[i], sizeof(history->states[i]), "%s/state-%zu", history->dir,
+                       i);
+    assert_int_equal(dir_store_new(store, &inner, NULL), 0);
+    assert_int_equal(fault_store_new(inner, &options, &history->counters, &history->store, NULL),
+                     0);
+    fake_clock_init(&history->clock, START_MS);
+    sqlite_fixture_make(&history->fixture, page_sizes[draw(history, 4)],
+                        draw(history, 2) ? "wal" : "delete", 200 + draw(history, 600));
+}
+
+static void dispose(struct history *history)
+{
+    for (size_t i = 0; i < history->known_count; i++)
+        image_free(history->known[i].image);
+    sqlite_fixture_remove(&history->fixture);
+    object_store_free(history->store);
+    temp_dir_free(history->dir);
+}
+
+static void write_rows(struct history *history)
+{
+    sqlite3 *db = sqlite_fixture_open(&history->fixture);
+    char sql[256];
+
+    for (unsigned i = draw(history, 4); i < 4; i++) {
+        const unsigned modulus = 1 + draw(history, 60), seed = draw(history, 1000);
+
+        switch (draw(history, 5)) {
+        case 0:
+            (void)snprintf(
+                sql, sizeof(sql),
+                "INSERT INTO t(body) SELECT hex(randomblob(60)) FROM t WHERE id %% %u = 0",
+                modulus);
+            break;
+        case 1:
+            (void)snprintf(sql, sizeof(sql), "DELETE FROM t WHERE id %% %u = %u", modulus + 5,
+                           seed % (modulus + 5));
+            break;
+        case 2:
+            (void)snprintf(sql, sizeof(sql), "CREATE TABLE IF NOT EXISTS extra_%u(a, b)", seed % 9);
+            break;
+        default:
+            (void)snprintf(sql, sizeof(sql),
+                           "UPDATE t SET body = hex(randomblob(50)) WHERE id %% %u = 0", modulus);
+        }
+        sqlite_fixture_exec(db, sql);
+    }
+    if (draw(history, 3) == 0)
+        sqlite_fixture_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)");
+    (void)sqlite3_close(db);
+}
+
+static void reshape(struct history *history)
+{
+    sqlite3 *db = sqlite_fixture_open(&history->fixture);
+
+    switch (draw(history, 4)) {
+    case 0:
+        sqlite_fixture_exec(db, "VACUUM");
+        break;
+    case 1:
+        sqlite_fixture_exec(db, "PRAGMA journal_mode = delete");
+        sqlite_fixture_exec(db, draw(history, 2) ? "PRAGMA page_size = 2048; VACUUM"
+                                                 : "PRAGMA page_size = 4096; VACUUM");
+        break;
+    case 2:
+        sqlite_fixture_exec(db, "PRAGMA journal_mode = delete");
+        break;
+    default:
+        sqlite_fixture_exec(db, "PRAGMA journal_mode = wal");
+    }
+    (void)sqlite3_close(db);
+}
+
+/* Another database takes the path; it may have the same size. */
+static void replace_file(struct history *history)
+{
+    struct sqlite_fixture other;
+    char journal[128];
+
+    sqlite_fixture_make(&other, 4096, "delete", 100 + draw(history, 300));
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(journal, sizeof(journal), "%s%s", history->fixture.path,
+                       i == 0 ? "-wal" : "-shm");
+        (void)unlink(journal);
+    }
+    assert_int_equal(rename(other.path, history->fixture.path), 0);
+    sqlite_fixture_remove(&other);
+}
+
+/* What a host remembers: the one file in its state directory; false when there is none. */
+static bool state_file(const struct history *history, unsigned host, char out[300])
+{
+    char dir[160];
+    struct dirent *entry;
+    bool found = false;
+    DIR *handle;
+
+    (void)snprintf(dir, sizeof(dir), "%s/app", history->states[host]);
+    handle = opendir(dir);
+    while (handle != NULL && (entry = readdir(handle)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        (void)snprintf(out, 300, "%s/%.100s", dir, entry->d_name);
+        found = true;
+    }
+    if (handle != NULL)
+        (void)closedir(handle);
+    return found;
+}
+
+static void damage_state(struct history *history)
+{
+    char from[300], to[300], command[700];
+    const unsigned host = draw(history, HOSTS);
+    struct stat st;
+    int fd;
+
+    if (!state_file(history, host, from))
+        return;
+    assert_int_equal(stat(from, &st), 0);
+    switch (draw(history, 4)) {
+    case 0:
+        assert_int_equal(unlink(from), 0);
+        break;
+    case 1:
+        assert_int_equal(truncate(from, (off_t)draw(history, (unsigned)st.st_size)), 0);
+        break;
+    case 2:
+        fd = open(from, O_RDWR | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(pwrite(fd, "\x5a", 1, (off_t)draw(history, (unsigned)st.st_size)), 1);
+        (void)close(fd);
+        break;
+    default: /* that of another moment, of another machine */
+        if (!state_file(history, 1 - host, to))
+            return;
+        (void)snprintf(command, sizeof(command), "cp '%s' '%s'", from, to);
+        assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a test's own files */
+    }
+}
+
+/* Take some of the backups out, and what nothing refers to any more; and delete that at once or
+ * later: the lead that a retention policy gives. */
+static int expire(void *context, struct manifest *manifest, int64_t now_ms, struct err *err)
+{
+    struct history *history = context;
+    bool *used, *gone;
+    int r;
+
+    while (manifest->backup_count > 3 + draw(history, 4))
+        manifest_remove_backup(manifest, draw(history, (unsigned)manifest->backup_count - 1));
+    (void)now_ms;
+    used = calloc(manifest->pack_count, sizeof(*used));
+    gone = calloc(manifest->pack_count, sizeof(*gone));
+    assert_true(used != NULL && gone != NULL);
+    manifest_flag_used_packs(manifest, used);
+    for (size_t i = 0; i < manifest->pack_count; i++)
+        gone[i] = !used[i];
+    r = manifest_remove_packs(manifest, gone, err);
+    free(used);
+    free(gone);
+    return r;
+}
+
+static int delete_unknown(void *context, const char *key, const struct object_info *info,
+                          struct err *err)
+{
+    struct manifest *manifest = context;
+    char known[CATALOG_KEY_SIZE];
+
+    (void)info;
+    (void)err;
+    for (size_t i = 0; i < manifest->pack_count; i++) {
+        assert_int_equal(catalog_pack_key("app", manifest->packs[i].id, known, NULL), 0);
+        if (strcmp(known, key) == 0)
+            return 0;
+    }
+    /* Marked by their absence: listing and deleting at once is not what stores are for. */
+    manifest->deletions =
+        realloc(manifest->deletions, (manifest->deletion_count + 1) * sizeof(*manifest->deletions));
+    assert_non_null(manifest->deletions);
+    (void)snprintf(manifest->deletions[manifest->deletion_count++].id, UUID_TEXT_SIZE, "%.36s",
+                   key + strlen("app/packs/"));
+    return 0;
+}
+
+/* Packs that no manifest names are deleted. */
+static void delete_leftovers(struct history *history)
+{
+    struct manifest manifest;
+
+    if (catalog_load(history->store, "app", false, &manifest, NULL) < 0)
+        return;
+    manifest.deletion_count = 0;
+    assert_int_equal(
+        object_list(history->store, "app/packs/", NULL, delete_unknown, &manifest, NULL), 0);
+    for (size_t i = 0; i < manifest.deletion_count; i++) {
+        char key[CATALOG_KEY_SIZE];
+        const char *keys[] = { key };
+
+        assert_int_equal(catalog_pack_key("app", manifest.deletions[i].id, key, NULL), 0);
+        assert_int_equal(object_delete(history->store, keys, 1, NULL), 0);
+    }
+    manifest_dispose(&manifest);
+}
+
+static void keep_image(struct history *history, const char *id)
+{
+    sqlite3 *db = sqlite_fixture_open(&history->fixture);
+    struct known *known = &history->known[history->known_count++];
+
+    assert_true(history->known_count <= IMAGES_MAX);
+    memcpy(known->id, id, UUID_TEXT_SIZE);
+    known->image = image_new(db);
+    (void)sqlite3_close(db);
+}
+
+static const struct image *find_image(const struct history *history, const char *id)
+{
+    for (size_t i = 0; i < history->known_count; i++) {
+        if (strcmp(history->known[i].id, id) == 0)
+            return history->known[i].image;
+    }
+    return NULL;
+}
+
+static void fail_history(const struct history *history, const char *what, const struct err *err)
+{
+    print_error("seed %u, step %u: %s: %s\n", history->seed, history->step, what, err->msg);
+    fail();
+}
+
+/* What a backup that says "unchanged" shows is what is there. */
+static void check_unchanged(struct history *history, const struct backup_record *standing)
+{
+    const struct image *image = find_image(history, standing->id);
+    sqlite3 *db = sqlite_fixture_open(&history->fixture);
+    struct image *now = image_new(db);
+    struct err err = { 0 };
+    size_t len, now_len;
+
+    (void)sqlite3_close(db);
+    if (image == NULL)
+        fail_history(history, "stands on a backup that nobody knows", &err);
+    if (image_bytes(image, &len) == NULL || image_bytes(now, &now_len) == NULL || len != now_len ||
+        memcmp(image_bytes(image, &len), image_bytes(now, &now_len), len) != 0)
+        fail_history(history, "says that nothing has changed", &err);
+    image_free(now);
+    history->unchanged++;
+}
+
+static void back_up(struct history *history)
+{
+    const unsigned host = draw(history, HOSTS + 1);
+    struct backup_options options = {
+        .database = "app",
+        .path = history->fixture.path,
+        .trigger = TRIGGER_SCHEDULE,
+        .thread_count = 1,
+        .full_below = 1,
+        .full_every_ms = 3 * 24 * 60 * MINUTE_MS,
+        .force = draw(history, 8) == 0,
+        .full = draw(history, 12) == 0,
+        .state_dir = host < HOSTS ? history->states[host] : NULL,
+        .amend = draw(history, 3) == 0 ? expire : NULL,
+        .amend_context = history,
+        .clock = &history->clock.clock,
+    };
+    struct backup_record record = { 0 };
+    struct backup_report report = { 0 };
+    struct err err = { 0 };
+    int r;
+
+    history->counters.calls = 0;
+    history->counters.fail_at = draw(history, 4) == 0 ? 1 + draw(history, 8) : 0;
+    r = backup_create(history->store, &options, &record, &report, &err);
+    if (r < 0 &&
+        (history->counters.fail_at == 0 || history->counters.calls < history->counters.fail_at))
+        fail_history(history, "a backup failed", &err);
+    history->counters.fail_at = 0;
+    if (r < 0) {
+        history->failed++;
+        return;
+    }
+    if (report.unchanged) {
+        check_unchanged(history, &record);
+    } else {
+        keep_image(history, record.id);
+        history->incrementals += record.kind == BACKUP_INCREMENTAL;
+    }
+    backup_record_dispose(&record);
+}
+
+static void check_all(struct history *history)
+{
+    struct manifest manifest;
+    struct err err = { 0 };
+
+    if (catalog_load(history->store, "app", true, &manifest, &err) < 0)
+        fail_history(history, "no manifest", &err);
+    for (size_t i = 0; i < manifest.backup_count; i++) {
+        const struct backup_record *backup = &manifest.backups[i];
+        const struct image *image = find_image(history, backup->id);
+        bool same = false;
+
+        if (image == NULL) /* one whose answer was lost is listed, and is as it should be */
+            continue;
+        if (image_compare(image, history->store, &manifest, backup, &same, &err) < 0)
+            fail_history(history, "a listed backup does not restore", &err);
+        if (!same)
+            fail_history(history, "a listed backup restores something else", &err);
+    }
+    manifest_dispose(&manifest);
+}
+
+static void live(struct history *history)
+{
+    for (history->step = 0; history->step < STEPS; history->step++) {
+        switch (draw(history, 10)) {
+        case 0:
+            reshape(history);
+            break;
+        case 1:
+            damage_state(history);
+            break;
+        case 2:
+            delete_leftovers(history);
+            break;
+        case 3:
+            if (draw(history, 3) == 0)
+                replace_file(history);
+            break;
+        case 4:
+        case 5:
+            write_rows(history);
+            break;
+        default:
+            back_up(history);
+        }
+        history->clock.now_ms += draw(history, 6) == 0 ? 26 * 60 * MINUTE_MS : 10 * MINUTE_MS;
+        check_all(history);
+    }
+}
+
+static unsigned seeds = 100, first_seed = 1;
+
+static void every_listed_backup_restores_in_random_histories(void **state)
+{
+    unsigned incrementals = 0, unchanged = 0, failed = 0;
+
+    (void)state;
+    for (unsigned seed = first_seed; seed < first_seed + seeds; seed++) {
+        struct history history;
+
+        init(&history, seed);
+        live(&history);
+        incrementals += history.incrementals;
+        unchanged += history.unchanged;
+        failed += history.failed;
+        dispose(&history);
+    }
+    print_message("%u histories: %u incremental backups, %u times unchanged, %u failures\n", seeds,
+                  incrementals, unchanged, failed);
+    if (seeds >= 20) /* what was not tried has not passed */
+        assert_true(incrementals > seeds && unchanged > 0 && failed > 0);
+}
+
+static void quiet(void *context, enum log_level level, const char *line)
+{
+    (void)context;
+    (void)level;
+    (void)line;
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_listed_backup_restores_in_random_histories),
+    };
+
+    if (argc > 1)
+        seeds = (unsigned)strtoul(argv[1], NULL, 10);
+    if (argc > 2)
+        first_seed = (unsigned)strtoul(argv[2], NULL, 10);
+    log_set_sink(quiet, NULL, LOG_LEVEL_ERROR);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
