@@ -4,13 +4,13 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/io.h"
+#include "snapshot/crew.h"
 #include "snapshot/fetch_internal.h"
 #include "snapshot/fetch_plan.h"
 #include "snapshot/frame.h"
 #include "snapshot/pack_format.h"
 #include "snapshot/pack_reader.h"
 #include "snapshot/progress.h"
-#include "snapshot/spool.h"
 #include "store/object_store.h"
 
 #include <assert.h>
@@ -19,29 +19,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Page hashes that are kept in memory: those of 1.3 GiB in pages of 4 KiB. */
-#define SLOTS_MEMORY_MAX (8u << 20)
-
-static int read_hashes(struct fetch *fetch, struct err *err)
+size_t fetch_thread_count(const struct fetch *fetch, size_t task_count)
 {
-    const struct page_map *map = &fetch->map;
-    int r;
+    size_t count = fetch->options.thread_count;
 
-    fetch->first_slots = calloc(map->pack_count + 1, sizeof(*fetch->first_slots));
-    if (fetch->first_slots == NULL)
-        return err_nomem(err);
-    r = spool_new(fetch->options.spool_dir, SLOTS_MEMORY_MAX, &fetch->slots, err);
-    for (size_t i = 0; r == 0 && i < map->pack_count; i++) {
-        const struct pack_record *pack = manifest_find_pack(fetch->manifest, map->pack_ids[i]);
-
-        r = cancel_check(fetch->options.cancel, err);
-        if (r < 0)
-            break;
-        fetch->first_slots[i] = spool_size(fetch->slots) / sizeof(struct index_slot);
-        if (pack != NULL) /* one that no run refers to need not be there */
-            r = pack_slots_read(fetch->store, fetch->manifest->database, pack, fetch->slots, err);
-    }
-    return r;
+    if (count == 0)
+        count = FETCH_THREADS_DEFAULT;
+    if (count > FETCH_THREADS_MAX)
+        count = FETCH_THREADS_MAX;
+    if (count > task_count)
+        count = task_count;
+    return count > 0 ? count : 1;
 }
 
 int fetch_wrap(const struct fetch *fetch, int r, struct err *err)
@@ -64,7 +52,7 @@ int fetch_open(struct object_store *store, const struct manifest *manifest,
     fetch->options = *options;
     r = pack_map_read(store, manifest, backup, &fetch->map, err);
     if (r == 0)
-        r = read_hashes(fetch, err);
+        r = fetch_hashes_read(fetch, err);
     if (r < 0) {
         r = fetch_wrap(fetch, r, err);
         fetch_close(fetch);
@@ -79,8 +67,7 @@ void fetch_close(struct fetch *fetch)
     if (fetch == NULL)
         return;
     page_map_dispose(&fetch->map);
-    spool_free(fetch->slots);
-    free(fetch->first_slots);
+    fetch_hashes_free(fetch);
     free(fetch);
 }
 
@@ -142,12 +129,9 @@ int frame_reader_verify(struct frame_reader *reader, const struct page_run *run,
     const struct fetch *fetch = reader->fetch;
     uint32_t page_size = fetch->backup->page_size;
     const uint8_t *pages = raw + (size_t)run->frame_slot * page_size;
-    uint64_t first_slot = fetch->first_slots[run->pack] + run->slot;
     int r;
 
-    /* Many threads read: nothing has been written to the spool since fetch_open(). */
-    r = spool_read(fetch->slots, first_slot * sizeof(struct index_slot), reader->slots,
-                   run->page_count * sizeof(struct index_slot), err);
+    r = fetch_hashes_get(fetch, run, reader->slots, err);
     if (r < 0)
         return r;
     for (uint32_t i = 0; i < run->page_count; i++) {
@@ -178,17 +162,15 @@ struct job {
     int fd;
     const char *name;
     pthread_mutex_t lock; /* for all below */
-    size_t next_range;    /* that no thread has taken yet */
     struct progress_meter meter;
     struct page_hash sum;
-    int result; /* of the first failure */
-    struct err *err;
 };
 
 /* One range as it arrives: a sink of stored bytes, cut into frames. */
 struct range_sink {
     struct io_sink sink;
     struct job *job;
+    struct crew *crew;
     struct frame_reader *reader;
     uint64_t offset; /* in the pack, of the next byte */
     size_t next_run; /* of the plan: the first one in the frame that is due */
@@ -196,32 +178,16 @@ struct range_sink {
     size_t stored_len; /* bytes of the due frame that have come */
 };
 
-/* False when the thread has nothing more to do. */
-static bool take_range(struct job *job, const struct fetch_range **ret_range)
-{
-    bool taken = false;
-
-    (void)pthread_mutex_lock(&job->lock);
-    if (job->result == 0 && job->next_range < job->plan.range_count) {
-        *ret_range = &job->plan.ranges[job->next_range++];
-        taken = true;
-    }
-    (void)pthread_mutex_unlock(&job->lock);
-    return taken;
-}
-
 /* Count what is done, and stop when another thread has failed. */
-static int tell(struct job *job, uint64_t byte_count, struct err *err)
+static int tell(struct job *job, struct crew *crew, uint64_t byte_count, struct err *err)
 {
     int r;
 
     (void)pthread_mutex_lock(&job->lock);
     progress_meter_add(&job->meter, byte_count);
-    r = job->result;
     (void)pthread_mutex_unlock(&job->lock);
-    if (r < 0)
-        return err_set(err, ERR_CANCELED, "another part of the fetch has failed");
-    return cancel_check(job->fetch->options.cancel, err);
+    r = cancel_check(job->fetch->options.cancel, err);
+    return r < 0 ? r : crew_check(crew, err);
 }
 
 /* The due frame is complete: every run that lies in it goes to the file. */
@@ -253,7 +219,7 @@ static int take_frame(struct range_sink *sink, const void *stored, struct err *e
         byte_count += len;
         sink->next_run++;
     }
-    return tell(job, byte_count, err);
+    return tell(job, sink->crew, byte_count, err);
 }
 
 static size_t min_len(uint64_t a, size_t b)
@@ -289,13 +255,14 @@ static int range_sink_write(struct io_sink *base, const void *data, size_t len, 
     return r;
 }
 
-static int fetch_one_range(struct job *job, struct frame_reader *reader,
+static int fetch_one_range(struct job *job, struct crew *crew, struct frame_reader *reader,
                            const struct fetch_range *range, struct err *err)
 {
     static const struct io_sink_ops ops = { .name = "frames", .write = range_sink_write };
     struct range_sink sink = {
         .sink = { &ops },
         .job = job,
+        .crew = crew,
         .reader = reader,
         .offset = range->offset,
         .next_run = range->first_run,
@@ -311,52 +278,21 @@ static int fetch_one_range(struct job *job, struct frame_reader *reader,
     return r;
 }
 
-static void *fetch_thread(void *context)
+static int fetch_ranges(void *context, struct crew *crew, struct err *err)
 {
     struct job *job = context;
     struct frame_reader reader;
-    const struct fetch_range *range = NULL;
-    struct err err = { 0 };
+    size_t index = 0;
     int r;
 
-    r = frame_reader_init(&reader, job->fetch, &err);
-    while (r == 0 && take_range(job, &range))
-        r = fetch_one_range(job, &reader, range, &err);
-
+    r = frame_reader_init(&reader, job->fetch, err);
+    while (r == 0 && crew_take(crew, &index))
+        r = fetch_one_range(job, crew, &reader, &job->plan.ranges[index], err);
     (void)pthread_mutex_lock(&job->lock);
     page_hash_xor(&job->sum, reader.sum);
-    if (r < 0 && job->result == 0) {
-        job->result = r;
-        if (job->err != NULL)
-            *job->err = err;
-    }
     (void)pthread_mutex_unlock(&job->lock);
     frame_reader_dispose(&reader);
-    return NULL;
-}
-
-static size_t thread_count(const struct job *job)
-{
-    size_t count = job->fetch->options.thread_count;
-
-    if (count == 0)
-        count = FETCH_THREADS_DEFAULT;
-    if (count > FETCH_THREADS_MAX)
-        count = FETCH_THREADS_MAX;
-    return count < job->plan.range_count ? count : job->plan.range_count;
-}
-
-/* One thread fewer than asked for is started: the caller's works too. */
-static void run_threads(struct job *job)
-{
-    pthread_t threads[FETCH_THREADS_MAX];
-    size_t wanted = thread_count(job), started = 0;
-
-    while (started + 1 < wanted && pthread_create(&threads[started], NULL, fetch_thread, job) == 0)
-        started++; /* fewer than wanted is slower, not wrong */
-    (void)fetch_thread(job);
-    for (size_t i = 0; i < started; i++)
-        (void)pthread_join(threads[i], NULL);
+    return r;
 }
 
 int fetch_to_file(struct fetch *fetch, int fd, const char *name, struct err *err)
@@ -369,17 +305,16 @@ int fetch_to_file(struct fetch *fetch, int fd, const char *name, struct err *err
         .meter = { .progress = fetch->options.progress,
                    .phase = PROGRESS_FETCH,
                    .total = fetch->backup->size },
-        .err = err,
     };
     int r;
 
     r = fetch_plan_make(&fetch->map, &job.plan, err);
     if (r < 0)
         return fetch_wrap(fetch, r, err);
-    run_threads(&job);
+    r = crew_run(fetch_thread_count(fetch, job.plan.range_count), job.plan.range_count,
+                 fetch_ranges, &job, err);
     fetch_plan_dispose(&job.plan);
     (void)pthread_mutex_destroy(&job.lock);
-    r = job.result;
     if (r == 0)
         r = fetch_check_sum(fetch, job.sum, err);
     return fetch_wrap(fetch, r, err);

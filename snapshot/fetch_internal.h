@@ -1,5 +1,6 @@
 /*
- * fetch_internal.h - what the two ways to fetch, in parallel and in page order, have in common.
+ * fetch_internal.h - what the two ways to fetch, in parallel and in page order, have in common, and
+ * the page hashes that both compare with.
  */
 #ifndef SNAPSHOT_FETCH_INTERNAL_H
 #define SNAPSHOT_FETCH_INTERNAL_H
@@ -12,15 +13,33 @@ struct frame_codec;
 struct index_slot;
 struct spool;
 
+/* Where the slots of one pack of the map are. */
+struct pack_slots {
+    struct spool *spool;
+    uint64_t first; /* of the pack's, among those in the spool */
+};
+
 struct fetch {
     struct object_store *store;
     const struct manifest *manifest;
     const struct backup_record *backup;
     struct fetch_options options;
     struct page_map map;
-    struct spool *slots;   /* those of all packs, as struct index_slot; not written to later */
-    uint64_t *first_slots; /* of each pack of the map: where its slots begin among them */
+    struct pack_slots *slots; /* of each pack of the map */
+    struct spool **spools;    /* of struct index_slot; not written to after fetch_open() */
+    size_t spool_count;
 };
+
+/* How many threads do task_count tasks: as many as the options say, but no more than useful. */
+size_t fetch_thread_count(const struct fetch *fetch, size_t task_count);
+
+/* The page hashes of every pack of the map, by several threads; fetch_hashes_free() even when it
+ * fails. */
+int fetch_hashes_read(struct fetch *fetch, struct err *err);
+void fetch_hashes_free(struct fetch *fetch);
+/* The slots of the pages of run; slots has room for run->page_count.  From any thread. */
+int fetch_hashes_get(const struct fetch *fetch, const struct page_run *run,
+                     struct index_slot *slots, struct err *err);
 
 /* One frame at a time: what one thread needs to decode and verify. */
 struct frame_reader {

@@ -31,11 +31,9 @@ static int read_run(struct parent *parent, const struct fetch *fetch, const stru
 {
     struct index_slot slots[FRAME_RAW_SIZE_MAX / PAGE_SIZE_MIN];
     struct page_hash hashes[FRAME_RAW_SIZE_MAX / PAGE_SIZE_MIN];
-    const uint64_t first = fetch->first_slots[run->pack] + run->slot;
     int r;
 
-    r = spool_read(fetch->slots, first * sizeof(*slots), slots, run->page_count * sizeof(*slots),
-                   err);
+    r = fetch_hashes_get(fetch, run, slots, err);
     for (uint32_t i = 0; r == 0 && i < run->page_count; i++) {
         if (slots[i].page_number != run->first_page + i) {
             r = err_set(err, ERR_CORRUPT, "a slot of pack %s holds another page",

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct fault_store {
     struct object_store store; /* first */
@@ -45,12 +46,34 @@ static int fault_put(struct object_store *store, const char *key, struct io_sour
     return r < 0 ? r : object_put(self(store)->inner, key, body, mode, err);
 }
 
+static void get_begin(struct fault_store_counters *counters, uint64_t len)
+{
+    const long delay_ns = (long)atomic_load(&counters->get_delay_ms) * 1000000;
+    const struct timespec delay = { delay_ns / 1000000000, delay_ns % 1000000000 };
+    unsigned open_count = atomic_fetch_add(&counters->gets_open, 1) + 1;
+    unsigned max = atomic_load(&counters->gets_open_max);
+
+    (void)atomic_fetch_add(&counters->gets, 1);
+    if (len != OBJECT_TO_END)
+        (void)atomic_fetch_add(&counters->get_bytes, len);
+    while (open_count > max &&
+           !atomic_compare_exchange_weak(&counters->gets_open_max, &max, open_count)) {
+    }
+    if (delay_ns > 0)
+        (void)nanosleep(&delay, NULL);
+}
+
 static int fault_get(struct object_store *store, const char *key, uint64_t offset, uint64_t len,
                      struct io_sink *sink, struct object_info *ret_info, struct err *err)
 {
+    struct fault_store_counters *counters = self(store)->counters;
     int r = count(self(store), err);
 
-    return r < 0 ? r : object_get(self(store)->inner, key, offset, len, sink, ret_info, err);
+    get_begin(counters, len);
+    if (r == 0)
+        r = object_get(self(store)->inner, key, offset, len, sink, ret_info, err);
+    (void)atomic_fetch_sub(&counters->gets_open, 1);
+    return r;
 }
 
 static int fault_head(struct object_store *store, const char *key, struct object_info *ret_info,

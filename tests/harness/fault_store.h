@@ -22,8 +22,13 @@ struct fault_store_options {
 
 struct fault_store_counters {
     atomic_uint calls;
-    atomic_uint fail_at;         /* call, from 1; 0: never */
-    atomic_uint puts;            /* put calls alone */
+    atomic_uint fail_at;      /* call, from 1; 0: never */
+    atomic_uint puts;         /* put calls alone */
+    atomic_uint gets;         /* get calls alone */
+    atomic_ullong get_bytes;  /* that they were asked for, with an end */
+    atomic_uint get_delay_ms; /* how long each get takes at least */
+    atomic_uint gets_open;    /* under way now, and the most at any time */
+    atomic_uint gets_open_max;
     atomic_uint parts;           /* part calls alone */
     atomic_uint uploads_open;    /* begun, and neither finished nor freed */
     atomic_uint uploads_aborted; /* freed without a finish that went well */
