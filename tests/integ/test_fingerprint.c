@@ -90,15 +90,17 @@ static void copy_file(const char *from, const char *to)
     (void)close(out);
 }
 
-/* Somebody puts an older copy back, or keeps one: in place, or by renaming; with the old time
- * stamp, as `cp -p` and `rsync -t` do, or without. */
+/* Somebody puts an older copy back, or keeps one: in place, or by renaming; with the time stamp
+ * that the file had, which is the worst that `cp -p`, `rsync -t` or `touch -r` can do, or without.
+ */
 static void swap_files(struct database *database)
 {
     const char *path = database->fixture.path;
     char copy[128], aside[128];
-    struct stat st;
+    struct stat st, was;
 
     stop_app(database);
+    assert_int_equal(stat(path, &was), 0);
     (void)snprintf(copy, sizeof(copy), "%s.copy", path);
     (void)snprintf(aside, sizeof(aside), "%s.aside", path);
     if (stat(copy, &st) < 0) {
@@ -116,7 +118,7 @@ static void swap_files(struct database *database)
         assert_int_equal(rename(aside, copy), 0);
     }
     if (draw(2) == 0) {
-        const struct timespec times[2] = { st.st_atim, st.st_mtim };
+        const struct timespec times[2] = { was.st_atim, was.st_mtim };
 
         assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
     }
@@ -152,7 +154,7 @@ static void act(struct database *database)
         stop_app(database);
     } else if (what == 21) {
         (void)app(database);
-    } else if (what == 22) {
+    } else if (what >= 22 && what < 26) {
         swap_files(database);
     }
 }
@@ -203,14 +205,17 @@ static unsigned look(struct database *database, unsigned trial)
 static void never_says_unchanged_of_what_has_changed(void **state)
 {
     static struct database databases[DATABASES];
+    struct database *last = &databases[0];
     unsigned unchanged = 0;
 
     (void)state;
     for (size_t i = 0; i < DATABASES; i++)
         sqlite_fixture_make(&databases[i].fixture, 512, i % 2 == 0 ? "wal" : "delete", 10);
     for (unsigned trial = 1; trial <= trials; trial++) {
-        struct database *database = &databases[draw(DATABASES)];
+        /* Sometimes the same one again, within the grain of its time stamps. */
+        struct database *database = draw(3) == 0 ? last : &databases[draw(DATABASES)];
 
+        last = database;
         for (unsigned i = draw(3); i > 0; i--)
             act(database);
         unchanged += look(database, trial);
