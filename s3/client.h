@@ -131,6 +131,9 @@ typedef int (*s3_list_upload_fn)(void *context, const char *key, const char *upl
                                  int64_t initiated_ms, struct err *err);
 int s3_list_multipart_uploads(struct s3_client *client, const char *prefix,
                               s3_list_upload_fn callback, void *context, struct err *err);
+/* One that somebody else began.  One that is not there is no error. */
+int s3_abort_upload_of(struct s3_client *client, const char *key, const char *upload_id,
+                       struct err *err);
 
 /* Requests sent so far, retries included, by method; for reports and benchmarks. */
 struct s3_counters {

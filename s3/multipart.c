@@ -210,24 +210,45 @@ out:
     return r < 0 ? err_wrap(err, r, "complete the upload of '%s'", upload->key) : 0;
 }
 
-void s3_abort_multipart_upload(struct s3_upload *upload)
+static int abort_upload(struct s3_client *client, const char *key, const char *upload_id,
+                        bool is_cleanup, struct err *err)
 {
-    const struct uri_param params[] = { { "uploadId", upload->id } };
+    const struct uri_param params[] = { { "uploadId", upload_id } };
     const struct s3_call call = { .method = HTTP_DELETE,
-                                  .key = upload->key,
+                                  .key = key,
                                   .params = params,
                                   .param_count = 1,
-                                  .is_cleanup = true };
+                                  .is_cleanup = is_cleanup };
     struct s3_answer answer = S3_ANSWER_INIT;
+    int r;
+
+    r = s3_perform(client, &call, &answer, err);
+    s3_answer_dispose(&answer);
+    if (r == ERR_NOT_FOUND) {
+        err_clear(err);
+        return 0;
+    }
+    return r;
+}
+
+int s3_abort_upload_of(struct s3_client *client, const char *key, const char *upload_id,
+                       struct err *err)
+{
+    const int r = abort_upload(client, key, upload_id, false, err);
+
+    return r < 0 ? err_wrap(err, r, "give up the upload of '%s'", key) : 0;
+}
+
+void s3_abort_multipart_upload(struct s3_upload *upload)
+{
     struct err err;
     int r;
 
     if (upload->is_over)
         return;
     upload->is_over = true;
-    r = s3_perform(upload->client, &call, &answer, &err);
-    s3_answer_dispose(&answer);
-    if (r < 0 && r != ERR_NOT_FOUND) {
+    r = abort_upload(upload->client, upload->key, upload->id, true, &err);
+    if (r < 0) {
         log_warn("the unfinished upload of '%s' could not be removed (%s): its parts take up "
                  "space until the bucket's rules remove them",
                  upload->key, err.msg);

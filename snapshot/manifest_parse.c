@@ -289,73 +289,81 @@ static void parse_one_deletion(struct reader *reader, void *item)
     parse_deletion(reader, item);
 }
 
-static int compare_ids(const void *a, const void *b)
+static int compare_packs(const void *a, const void *b)
 {
-    return strcmp(a, b);
+    const struct pack_record *const *left = a, *const *right = b;
+
+    return strcmp((*left)->id, (*right)->id);
 }
 
-/* Sorted pack ids, for look-ups that stay quick with many thousands of them. */
-static char (*sorted_ids(const struct manifest *manifest))[UUID_TEXT_SIZE]
-{
-    char(*ids)[UUID_TEXT_SIZE] = calloc(manifest->pack_count + 1, sizeof(*ids));
+/* By id, for look-ups that stay quick with many thousands of them. */
+struct pack_index {
+    const struct pack_record **packs;
+    size_t count;
+};
 
-    if (ids == NULL)
-        return NULL;
-    for (size_t i = 0; i < manifest->pack_count; i++)
-        memcpy(ids[i], manifest->packs[i].id, UUID_TEXT_SIZE);
-    qsort(ids, manifest->pack_count, sizeof(*ids), compare_ids);
-    return ids;
+static int pack_index_init(struct pack_index *index, const struct manifest *manifest,
+                           struct err *err)
+{
+    index->count = manifest->pack_count;
+    index->packs = calloc(index->count + 1, sizeof(const struct pack_record *));
+    if (index->packs == NULL)
+        return err_nomem(err);
+    for (size_t i = 0; i < index->count; i++)
+        index->packs[i] = &manifest->packs[i];
+    qsort((void *)index->packs, index->count, sizeof(const struct pack_record *), compare_packs);
+    return 0;
 }
 
-static bool is_listed(const struct manifest *manifest, char (*ids)[UUID_TEXT_SIZE], const char *id)
+static const struct pack_record *pack_index_find(const struct pack_index *index, const char *id)
 {
-    return bsearch(id, ids, manifest->pack_count, sizeof(*ids), compare_ids) != NULL;
+    struct pack_record key;
+    const struct pack_record *key_at = &key;
+    const struct pack_record *const *found;
+
+    memcpy(key.id, id, sizeof(key.id));
+    found = bsearch((const void *)&key_at, (const void *)index->packs, index->count,
+                    sizeof(const struct pack_record *), compare_packs);
+    return found != NULL ? *found : NULL;
 }
 
-static int check_backups(const struct manifest *manifest, char (*ids)[UUID_TEXT_SIZE],
+/* Each backup's pack, and the one with the whole map that its map differs from.  Of a pack whose
+ * own backup has expired nobody reads the map, and that other one may be gone. */
+static int check_backups(const struct manifest *manifest, const struct pack_index *index,
                          struct err *err)
 {
     for (size_t i = 0; i < manifest->backup_count; i++) {
         const struct backup_record *backup = &manifest->backups[i];
         const struct pack_range *last = &backup->packs.ranges[backup->packs.range_count - 1];
+        const struct pack_record *own = pack_index_find(index, backup->id);
 
         if (i > 0 && backup->created_at_ms < manifest->backups[i - 1].created_at_ms)
             return err_set(err, ERR_CORRUPT, "backups %zu: out of order", i);
-        if (!is_listed(manifest, ids, backup->id))
+        if (own == NULL)
             return err_set(err, ERR_CORRUPT, "backups %zu: its own pack is not listed", i);
+        if (own->map_base[0] != '\0' && pack_index_find(index, own->map_base) == NULL)
+            return err_set(err, ERR_CORRUPT, "backups %zu: the base of its map is not listed", i);
         if ((uint64_t)last->first + last->count > manifest->pack_count)
             return err_set(err, ERR_CORRUPT, "backups %zu: a pack that is not listed", i);
     }
     return 0;
 }
 
-static int check_packs(const struct manifest *manifest, char (*ids)[UUID_TEXT_SIZE],
-                       struct err *err)
-{
-    for (size_t i = 0; i < manifest->pack_count; i++) {
-        const struct pack_record *pack = &manifest->packs[i];
-
-        if (i > 0 && strcmp(ids[i - 1], ids[i]) == 0)
-            return err_set(err, ERR_CORRUPT, "packs: '%s' is listed twice", ids[i]);
-        if (pack->map_base[0] != '\0' && !is_listed(manifest, ids, pack->map_base))
-            return err_set(err, ERR_CORRUPT, "packs %zu: the base of its map is not listed", i);
-        if (pack->repaired_by[0] != '\0' && !is_listed(manifest, ids, pack->repaired_by))
-            return err_set(err, ERR_CORRUPT, "packs %zu: what repairs it is not listed", i);
-    }
-    return 0;
-}
-
 static int check_references(const struct manifest *manifest, struct err *err)
 {
-    char(*ids)[UUID_TEXT_SIZE] = sorted_ids(manifest);
+    struct pack_index index = { NULL, 0 };
     int r;
 
-    if (ids == NULL)
-        return err_nomem(err);
-    r = check_backups(manifest, ids, err);
+    r = pack_index_init(&index, manifest, err);
+    if (r < 0)
+        return r;
+    for (size_t i = 1; r == 0 && i < index.count; i++) {
+        if (strcmp(index.packs[i - 1]->id, index.packs[i]->id) == 0)
+            r = err_set(err, ERR_CORRUPT, "packs: '%s' is listed twice", index.packs[i]->id);
+    }
     if (r == 0)
-        r = check_packs(manifest, ids, err);
-    free(ids);
+        r = check_backups(manifest, &index, err);
+    free((void *)index.packs);
     return r;
 }
 

@@ -1,5 +1,6 @@
 #include "store/dir_store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -340,6 +341,68 @@ static int dir_upload_new(struct object_store *store, const char *key, uint64_t 
     return 0;
 }
 
+/* An upload is a temporary file that grows; a killed program's no longer does. */
+struct abortion {
+    struct object_store *store;
+    int64_t before_ms;
+    bool dry_run;
+    size_t count;
+};
+
+static int abort_file(struct abortion *abortion, const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) ||
+        (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 >= abortion->before_ms)
+        return 0;
+    abortion->count++;
+    if (abortion->dry_run || unlink(path) == 0 || errno == ENOENT)
+        return 0;
+    return err_set_errno(err, "delete '%s'", path);
+}
+
+static int abort_in_folder(void *context, const char *folder, const struct object_info *info,
+                           struct err *err)
+{
+    struct abortion *abortion = context;
+    char *path = path_join(root_of(abortion->store), folder);
+    DIR *dir = path != NULL ? opendir(path) : NULL;
+    struct dirent *entry;
+    int r = path != NULL ? 0 : err_nomem(err);
+
+    (void)info;
+    while (r == 0 && dir != NULL) {
+        char *file;
+
+        entry = readdir(dir); /* NOLINT(concurrency-mt-unsafe): safe for a stream of one's own */
+        if (entry == NULL)
+            break;
+        if (strncmp(entry->d_name, TEMP_PREFIX, strlen(TEMP_PREFIX)) != 0)
+            continue;
+        file = path_join(path, entry->d_name);
+        r = file != NULL ? abort_file(abortion, file, err) : err_nomem(err);
+        free(file);
+    }
+    if (dir != NULL)
+        (void)closedir(dir);
+    free(path);
+    return r;
+}
+
+static int dir_abort_uploads(struct object_store *store, const char *prefix, int64_t before_ms,
+                             bool dry_run, size_t *ret_count, struct err *err)
+{
+    struct abortion abortion = { store, before_ms, dry_run, 0 };
+    int r;
+
+    r = abort_in_folder(&abortion, prefix, NULL, err);
+    if (r == 0)
+        r = dir_list_folders(root_of(store), prefix, abort_in_folder, &abortion, err);
+    *ret_count = abortion.count;
+    return r;
+}
+
 static int dir_part_size(struct object_store *store, uint64_t size_max, uint64_t wanted,
                          uint64_t *ret_part_size, struct err *err)
 {
@@ -362,8 +425,8 @@ static void dir_free(struct object_store *store)
 int dir_store_new(const char *path, struct object_store **ret_store, struct err *err)
 {
     static const struct object_store_ops ops = {
-        dir_put,    dir_get,        dir_head,      dir_list, dir_list_prefixes,
-        dir_delete, dir_upload_new, dir_part_size, dir_free,
+        dir_put,    dir_get,        dir_head,          dir_list,      dir_list_prefixes,
+        dir_delete, dir_upload_new, dir_abort_uploads, dir_part_size, dir_free,
     };
     struct dir_store *self;
     struct buf url = BUF_INIT(PATH_MAX + 8);

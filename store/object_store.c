@@ -94,6 +94,13 @@ int object_upload_new(struct object_store *store, const char *key, uint64_t part
     return r < 0 ? r : store->ops->upload_new(store, key, part_size, ret_upload, err);
 }
 
+int object_abort_uploads(struct object_store *store, const char *prefix, int64_t before_ms,
+                         bool dry_run, size_t *ret_count, struct err *err)
+{
+    *ret_count = 0;
+    return store->ops->abort_uploads(store, prefix, before_ms, dry_run, ret_count, err);
+}
+
 int object_part_size(struct object_store *store, uint64_t size_max, uint64_t wanted,
                      uint64_t *ret_part_size, struct err *err)
 {

@@ -64,6 +64,10 @@ struct object_store_ops {
     /* Begin a large object in equal parts of part_size bytes (the last may be smaller). */
     int (*upload_new)(struct object_store *store, const char *key, uint64_t part_size,
                       struct object_upload **ret_upload, struct err *err);
+    /* Give up every upload below prefix (ending in '/') that was begun before before_ms and never
+     * finished: what killed programs left.  dry_run: only count.  *ret_count: how many. */
+    int (*abort_uploads)(struct object_store *store, const char *prefix, int64_t before_ms,
+                         bool dry_run, size_t *ret_count, struct err *err);
     /* The part size to use for an object of at most size_max bytes, given what is wanted (0: the
      * store's default). */
     int (*part_size)(struct object_store *store, uint64_t size_max, uint64_t wanted,
@@ -112,6 +116,8 @@ int object_delete(struct object_store *store, const char *const *keys, size_t ke
                   struct err *err);
 int object_upload_new(struct object_store *store, const char *key, uint64_t part_size,
                       struct object_upload **ret_upload, struct err *err);
+int object_abort_uploads(struct object_store *store, const char *prefix, int64_t before_ms,
+                         bool dry_run, size_t *ret_count, struct err *err);
 int object_part_size(struct object_store *store, uint64_t size_max, uint64_t wanted,
                      uint64_t *ret_part_size, struct err *err);
 void object_store_free(struct object_store *store);    /* NULL is fine */

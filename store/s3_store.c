@@ -252,9 +252,42 @@ static void s3_free(struct object_store *store)
     free(self);
 }
 
+struct abortion {
+    struct s3_client *client;
+    int64_t before_ms;
+    bool dry_run;
+    size_t count;
+};
+
+static int see_upload(void *context, const char *key, const char *upload_id, int64_t initiated_ms,
+                      struct err *err)
+{
+    struct abortion *abortion = context;
+
+    if (initiated_ms >= abortion->before_ms)
+        return 0;
+    abortion->count++;
+    return abortion->dry_run ? 0 : s3_abort_upload_of(abortion->client, key, upload_id, err);
+}
+
+static int s3_abort_uploads(struct object_store *store, const char *prefix, int64_t before_ms,
+                            bool dry_run, size_t *ret_count, struct err *err)
+{
+    struct abortion abortion = { self_of(store)->client, before_ms, dry_run, 0 };
+    char *full = NULL;
+    int r;
+
+    r = full_key(store, prefix, &full, err);
+    if (r == 0)
+        r = s3_list_multipart_uploads(abortion.client, full, see_upload, &abortion, err);
+    *ret_count = abortion.count;
+    free(full);
+    return r;
+}
+
 static const struct object_store_ops s3_ops = {
-    s3_put,    s3_get,        s3_head,      s3_list, s3_list_folders,
-    s3_delete, s3_upload_new, s3_part_size, s3_free,
+    s3_put,    s3_get,        s3_head,          s3_list,      s3_list_folders,
+    s3_delete, s3_upload_new, s3_abort_uploads, s3_part_size, s3_free,
 };
 
 /* "a/b/" from "/a/b"; "" from nothing. */

@@ -108,6 +108,16 @@ static int fault_delete(struct object_store *store, const char *const *keys, siz
     return r < 0 ? r : object_delete(self(store)->inner, keys, key_count, err);
 }
 
+static int fault_abort_uploads(struct object_store *store, const char *prefix, int64_t before_ms,
+                               bool dry_run, size_t *ret_count, struct err *err)
+{
+    int r = count(self(store), err);
+
+    return r < 0 ? r
+                 : object_abort_uploads(self(store)->inner, prefix, before_ms, dry_run, ret_count,
+                                        err);
+}
+
 static int fault_direct_fd(struct object_upload *upload)
 {
     struct fault_upload *fault = (struct fault_upload *)(void *)upload;
@@ -200,8 +210,8 @@ int fault_store_new(struct object_store *inner, const struct fault_store_options
                     struct err *err)
 {
     static const struct object_store_ops ops = {
-        fault_put,    fault_get,        fault_head,      fault_list, fault_list_prefixes,
-        fault_delete, fault_upload_new, fault_part_size, fault_free,
+        fault_put,    fault_get,        fault_head,          fault_list,      fault_list_prefixes,
+        fault_delete, fault_upload_new, fault_abort_uploads, fault_part_size, fault_free,
     };
     struct fault_store *fault = calloc(1, sizeof(*fault));
 

@@ -180,6 +180,19 @@ static int memory_delete(struct object_store *store, const char *const *keys, si
     return 0;
 }
 
+/* Nothing is ever begun here that is not finished. */
+static int memory_abort_uploads(struct object_store *store, const char *prefix, int64_t before_ms,
+                                bool dry_run, size_t *ret_count, struct err *err)
+{
+    (void)store;
+    (void)prefix;
+    (void)before_ms;
+    (void)dry_run;
+    (void)err;
+    *ret_count = 0;
+    return 0;
+}
+
 static void memory_free(struct object_store *store)
 {
     struct memory_store *self = self_of(store);
@@ -199,6 +212,7 @@ int memory_store_new(struct memory_quirks *quirks, struct object_store **ret_sto
                                                  .head = memory_head,
                                                  .list = memory_list,
                                                  .delete = memory_delete,
+                                                 .abort_uploads = memory_abort_uploads,
                                                  .free = memory_free };
     struct memory_store *self = calloc(1, sizeof(*self));
 
