@@ -3,12 +3,14 @@
 #include "agent/console.h"
 #include "agent/output.h"
 #include "agent/progress_bar.h"
+#include "agent/retention_policy.h"
 #include "agent/session.h"
 #include "agent/text.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/parse.h"
+#include "retention/prune.h"
 #include "snapshot/backup.h"
 #include "snapshot/catalog.h"
 #include "snapshot/sqlite_db.h"
@@ -83,6 +85,8 @@ static int back_up(struct session *session, struct object_store *store,
         .cancel = session->cancel,
         .clock = session->clock,
     };
+    struct retention_policy policy;
+    struct prune_amend amend = { &policy };
     struct progress_bar *bar = NULL;
     struct lock lock = LOCK_INIT;
     struct backup_record record = { 0 };
@@ -92,6 +96,13 @@ static int back_up(struct session *session, struct object_store *store,
     int r;
 
     (void)snprintf(what, sizeof(what), "backup '%s'", database->name);
+    r = retention_policy_from_settings(settings, &policy, err);
+    if (r < 0)
+        goto out;
+    if (args_has(session->args, FLAG_PRUNE)) {
+        options.amend = prune_amend;
+        options.amend_context = &amend;
+    }
     r = session_lock(session, database->name, BUSY_TIMEOUT_MS, &lock, err);
     if (r < 0)
         goto out;

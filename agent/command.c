@@ -6,14 +6,23 @@
 #include <string.h>
 
 static const struct flag_spec flags[FLAG_COUNT] = {
-    [FLAG_CONFIG] = { "config", 'c', "FILE" }, [FLAG_JSON] = { "json", 0, NULL },
-    [FLAG_HELP] = { "help", 'h', NULL },       [FLAG_NAME] = { "name", 0, "NAME" },
-    [FLAG_LABEL] = { "label", 0, "TEXT" },     [FLAG_ADOPT] = { "adopt", 0, NULL },
-    [FLAG_OUTPUT] = { "output", 'o', "FILE" }, [FLAG_FORCE] = { "force", 0, NULL },
-    [FLAG_FULL] = { "full", 0, NULL },         [FLAG_AT] = { "at", 0, "TIME" },
-    [FLAG_UNDO] = { "undo", 0, NULL },         [FLAG_SWAP] = { "swap", 0, NULL },
-    [FLAG_NO_UNDO] = { "no-undo", 0, NULL },   [FLAG_IF_MISSING] = { "if-missing", 0, NULL },
-    [FLAG_YES] = { "yes", 'y', NULL },         [FLAG_DRY_RUN] = { "dry-run", 'n', NULL },
+    [FLAG_CONFIG] = { "config", 'c', "FILE" },
+    [FLAG_JSON] = { "json", 0, NULL },
+    [FLAG_HELP] = { "help", 'h', NULL },
+    [FLAG_NAME] = { "name", 0, "NAME" },
+    [FLAG_LABEL] = { "label", 0, "TEXT" },
+    [FLAG_ADOPT] = { "adopt", 0, NULL },
+    [FLAG_OUTPUT] = { "output", 'o', "FILE" },
+    [FLAG_FORCE] = { "force", 0, NULL },
+    [FLAG_FULL] = { "full", 0, NULL },
+    [FLAG_PRUNE] = { "prune", 0, NULL },
+    [FLAG_AT] = { "at", 0, "TIME" },
+    [FLAG_UNDO] = { "undo", 0, NULL },
+    [FLAG_SWAP] = { "swap", 0, NULL },
+    [FLAG_NO_UNDO] = { "no-undo", 0, NULL },
+    [FLAG_IF_MISSING] = { "if-missing", 0, NULL },
+    [FLAG_YES] = { "yes", 'y', NULL },
+    [FLAG_DRY_RUN] = { "dry-run", 'n', NULL },
 };
 
 static const struct command commands[COMMAND_COUNT] = {
@@ -42,6 +51,7 @@ static const struct command commands[COMMAND_COUNT] = {
         .flags = { { FLAG_LABEL, "a note that the list shows" },
                    { FLAG_FORCE, "make one although nothing has changed" },
                    { FLAG_FULL, "send all pages: a backup that needs no other one" },
+                   { FLAG_PRUNE, "apply the retention policy in the same request" },
                    { FLAG_NAME, "the database's name in the store; default: the file's" },
                    { FLAG_ADOPT, "go on although the name has backups from another host and path" },
                    { FLAG_DRY_RUN, "check everything, write nothing" } },
@@ -140,6 +150,52 @@ static const struct command commands[COMMAND_COUNT] = {
         .positional_max = 2,
         .has_options = true,
         .run = cmd_restore,
+    },
+    {
+        .name = "prune",
+        .summary = "apply the retention policy, and delete what no backup needs",
+        .usage = "DB [--dry-run]",
+        .description =
+            "Backups that the policy does not keep leave the list. Data that no backup\n"
+            "needs any more is deleted when it has been so for prune_grace (24 hours), so\n"
+            "that a restore that is under way elsewhere is not cut off. What killed runs\n"
+            "left behind goes after the same time. Pinned backups, the newest verified one\n"
+            "and the newest of all are always kept.\n",
+        .examples = "# what would go, and why the others stay\n"
+                    "holdfast prune /data/app.db --store s3://backups/prod --dry-run\n"
+                    "\n"
+                    "# with a policy of one's own\n"
+                    "holdfast prune app --keep-hourly 48 --keep-daily 30\n",
+        .flags = { { FLAG_NAME, "the database's name in the store; default: the file's" },
+                   { FLAG_DRY_RUN, "say what would be done, change nothing" } },
+        .positional_min = 1,
+        .positional_max = 1,
+        .has_options = true,
+        .run = cmd_prune,
+    },
+    {
+        .name = "pin",
+        .summary = "keep a backup whatever the retention policy says",
+        .usage = "DB BACKUP",
+        .description = "",
+        .examples = "holdfast pin app latest\n",
+        .flags = { { FLAG_NAME, "the database's name in the store; default: the file's" } },
+        .positional_min = 2,
+        .positional_max = 2,
+        .has_options = true,
+        .run = cmd_pin,
+    },
+    {
+        .name = "unpin",
+        .summary = "leave a pinned backup to the retention policy again",
+        .usage = "DB BACKUP",
+        .description = "",
+        .examples = "holdfast unpin app 1b4e28ba\n",
+        .flags = { { FLAG_NAME, "the database's name in the store; default: the file's" } },
+        .positional_min = 2,
+        .positional_max = 2,
+        .has_options = true,
+        .run = cmd_unpin,
     },
     {
         .name = "version",

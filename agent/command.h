@@ -23,6 +23,7 @@ enum flag_id {
     FLAG_OUTPUT,
     FLAG_FORCE,
     FLAG_FULL,
+    FLAG_PRUNE,
     FLAG_AT,
     FLAG_UNDO,
     FLAG_SWAP,
@@ -62,7 +63,7 @@ struct command {
     int (*run)(struct session *session, struct err *err);
 };
 
-#define COMMAND_COUNT 6
+#define COMMAND_COUNT 9
 
 const struct command *command_at(size_t index); /* in the order of the help */
 /* NULL when there is none. */
@@ -75,6 +76,9 @@ int cmd_create(struct session *session, struct err *err);
 int cmd_list(struct session *session, struct err *err);
 int cmd_download(struct session *session, struct err *err);
 int cmd_restore(struct session *session, struct err *err);
+int cmd_prune(struct session *session, struct err *err);
+int cmd_pin(struct session *session, struct err *err);
+int cmd_unpin(struct session *session, struct err *err);
 int cmd_version(struct session *session, struct err *err);
 int cmd_help(struct session *session, struct err *err);
 

@@ -1,0 +1,32 @@
+#include "agent/retention_policy.h"
+
+#include "agent/options.h"
+#include "base/err.h"
+
+int retention_policy_from_settings(const struct settings *settings,
+                                   struct retention_policy *ret_policy, struct err *err)
+{
+    struct retention_policy policy = { 0 };
+    const struct {
+        enum option_id id;
+        unsigned *count;
+    } counts[] = {
+        { OPTION_KEEP_LAST, &policy.last },       { OPTION_KEEP_HOURLY, &policy.hourly },
+        { OPTION_KEEP_DAILY, &policy.daily },     { OPTION_KEEP_WEEKLY, &policy.weekly },
+        { OPTION_KEEP_MONTHLY, &policy.monthly }, { OPTION_KEEP_YEARLY, &policy.yearly },
+    };
+    const char *within = settings_text(settings, OPTION_KEEP_WITHIN);
+    bool is_set = within != NULL;
+    int r = 0;
+
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        is_set = is_set || settings_get(settings, counts[i].id) != NULL;
+        *counts[i].count = (unsigned)settings_number(settings, counts[i].id, 0);
+    }
+    if (within != NULL)
+        r = retention_within_parse(within, &policy.within, err);
+    if (r < 0)
+        return err_wrap(err, r, "keep_within");
+    *ret_policy = is_set ? policy : retention_policy_default;
+    return 0;
+}

@@ -1,0 +1,17 @@
+/*
+ * retention_policy.h - the retention policy that the settings describe.
+ */
+#ifndef AGENT_RETENTION_POLICY_H
+#define AGENT_RETENTION_POLICY_H
+
+#include "retention/policy.h"
+
+struct err;
+struct settings;
+
+/* The default one where no keep_... is set; otherwise what is set, and nothing else: so that
+ * keep_last = 0 alone is the empty policy, which keeps everything.  ERR_CONFIG. */
+int retention_policy_from_settings(const struct settings *settings,
+                                   struct retention_policy *ret_policy, struct err *err);
+
+#endif
