@@ -31,10 +31,16 @@ struct download {
     struct manifest manifest;
     const struct backup_record *backup;
     char *path; /* NULL: standard output */
+    struct fetch_tally tally;
 };
 
 static int check_stdout(const struct session *session, struct err *err)
 {
+    if (args_has(session->args, FLAG_SEED)) {
+        (void)err_set(err, ERR_CONFIG, "--seed has no meaning with standard output");
+        err_hint(err, "-o FILE: what is copied is written out of order");
+        return ERR_CONFIG;
+    }
     if (session->json) {
         return err_set(err, ERR_CONFIG,
                        "--json and the database cannot both be on standard output");
@@ -96,6 +102,8 @@ static int print_result(const struct download *download, bool dry_run, struct er
         (void)json_object_set_new(document, "store", text_json(download->store->url));
         (void)json_object_set_new(document, "output", text_json(download->path));
         (void)json_object_set_new(document, "dry_run", json_boolean(dry_run));
+        if (!dry_run)
+            tally_json(document, &download->tally);
         return output_json(session->out, document, err);
     }
     format_size(backup->size, size);
@@ -103,18 +111,22 @@ static int print_result(const struct download *download, bool dry_run, struct er
     text_escape(&text, download->path != NULL ? download->path : "standard output");
     buf_addf(&text, "': %s, backup ", size);
     backup_describe(&text, backup, clock_now_ms(session->clock));
-    buf_add_text(&text, dry_run ? "\n" : ", verified\n");
+    buf_add_text(&text, dry_run ? "" : ", verified");
+    if (args_has(session->args, FLAG_SEED) && !dry_run)
+        tally_describe(&text, &download->tally);
+    buf_add_char(&text, '\n');
     r = output_text(session->out, &text, err);
     buf_dispose(&text);
     return r;
 }
 
-static int fetch(const struct download *download, const struct progress *progress, struct err *err)
+static int fetch(struct download *download, const struct progress *progress, struct err *err)
 {
     const struct session *session = download->session;
     const struct download_options options = {
         .path = download->path,
         .overwrite = args_has(session->args, FLAG_FORCE),
+        .seed_path = session->args->flags[FLAG_SEED],
         .fetch = { .spool_dir = settings_text(&session->settings, OPTION_SPOOL_DIR),
                    .progress = progress,
                    .cancel = session->cancel },
@@ -124,7 +136,8 @@ static int fetch(const struct download *download, const struct progress *progres
         return download_to_fd(download->store, &download->manifest, download->backup, STDOUT_FILENO,
                               &options.fetch, err);
     }
-    return download_to_file(download->store, &download->manifest, download->backup, &options, err);
+    return download_to_file(download->store, &download->manifest, download->backup, &options,
+                            &download->tally, err);
 }
 
 static int write_database(struct download *download, struct err *err)

@@ -106,6 +106,7 @@ static json_t *result_json(const struct restore *restore, const struct restore_r
                               text_json(result->undo_id[0] != '\0' ? result->undo_id : NULL));
     (void)json_object_set_new(document, "kept_path", text_json(result->kept_path));
     (void)json_object_set_new(document, "locked_us", json_integer((json_int_t)result->publish_us));
+    tally_json(document, &result->tally);
     return document;
 }
 
@@ -142,8 +143,10 @@ static int print_restored(const struct restore *restore, const struct restore_re
         buf_add_text(&text, ", as a new file\n");
     } else {
         format_duration((int64_t)(result->publish_us / 1000), locked);
-        buf_addf(&text, ", %s (locked for %s)\n",
+        buf_addf(&text, ", %s (locked for %s)",
                  restore->method == RESTORE_LIVE ? "live" : "by exchanging the file", locked);
+        tally_describe(&text, &result->tally);
+        buf_add_char(&text, '\n');
     }
     add_way_back(&text, restore, result);
     r = output_text(session->out, &text, err);

@@ -6,23 +6,15 @@
 #include <string.h>
 
 static const struct flag_spec flags[FLAG_COUNT] = {
-    [FLAG_CONFIG] = { "config", 'c', "FILE" },
-    [FLAG_JSON] = { "json", 0, NULL },
-    [FLAG_HELP] = { "help", 'h', NULL },
-    [FLAG_NAME] = { "name", 0, "NAME" },
-    [FLAG_LABEL] = { "label", 0, "TEXT" },
-    [FLAG_ADOPT] = { "adopt", 0, NULL },
-    [FLAG_OUTPUT] = { "output", 'o', "FILE" },
-    [FLAG_FORCE] = { "force", 0, NULL },
-    [FLAG_FULL] = { "full", 0, NULL },
-    [FLAG_PRUNE] = { "prune", 0, NULL },
-    [FLAG_AT] = { "at", 0, "TIME" },
-    [FLAG_UNDO] = { "undo", 0, NULL },
-    [FLAG_SWAP] = { "swap", 0, NULL },
-    [FLAG_NO_UNDO] = { "no-undo", 0, NULL },
-    [FLAG_IF_MISSING] = { "if-missing", 0, NULL },
-    [FLAG_YES] = { "yes", 'y', NULL },
-    [FLAG_DRY_RUN] = { "dry-run", 'n', NULL },
+    [FLAG_CONFIG] = { "config", 'c', "FILE" }, [FLAG_JSON] = { "json", 0, NULL },
+    [FLAG_HELP] = { "help", 'h', NULL },       [FLAG_NAME] = { "name", 0, "NAME" },
+    [FLAG_LABEL] = { "label", 0, "TEXT" },     [FLAG_ADOPT] = { "adopt", 0, NULL },
+    [FLAG_OUTPUT] = { "output", 'o', "FILE" }, [FLAG_FORCE] = { "force", 0, NULL },
+    [FLAG_FULL] = { "full", 0, NULL },         [FLAG_PRUNE] = { "prune", 0, NULL },
+    [FLAG_SEED] = { "seed", 0, "FILE" },       [FLAG_AT] = { "at", 0, "TIME" },
+    [FLAG_UNDO] = { "undo", 0, NULL },         [FLAG_SWAP] = { "swap", 0, NULL },
+    [FLAG_NO_UNDO] = { "no-undo", 0, NULL },   [FLAG_IF_MISSING] = { "if-missing", 0, NULL },
+    [FLAG_YES] = { "yes", 'y', NULL },         [FLAG_DRY_RUN] = { "dry-run", 'n', NULL },
 };
 
 static const struct command commands[COMMAND_COUNT] = {
@@ -83,10 +75,11 @@ static const struct command commands[COMMAND_COUNT] = {
     {
         .name = "download",
         .summary = "fetch a backup as an ordinary SQLite file",
-        .usage = "DB BACKUP [-o FILE]",
+        .usage = "DB BACKUP [-o FILE] [--seed FILE]",
         .description =
             "Writes the database as it was to a new file: every page is verified, then\n"
             "SQLite's integrity_check is run, and only then does the file get its name.\n"
+            "With --seed only those pages are fetched that an older copy has not.\n"
             "\n"
             "BACKUP is an id, the first four or more characters of one, or 'latest': the\n"
             "newest that was not made by a restore.\n",
@@ -94,10 +87,14 @@ static const struct command commands[COMMAND_COUNT] = {
                     "holdfast download app 1b4e28ba\n"
                     "\n"
                     "# straight into another program\n"
-                    "holdfast download app latest -o - | ssh elsewhere 'cat > app.db'\n",
+                    "holdfast download app latest -o - | ssh elsewhere 'cat > app.db'\n"
+                    "\n"
+                    "# keep a copy up to date: only what has changed is fetched\n"
+                    "holdfast download app latest -o copy.db --seed copy.db --force\n",
         .flags = { { FLAG_OUTPUT, "where to; '-' is standard output; default: "
                                   "DB.<first 8 of the id>.sqlite3 here" },
                    { FLAG_FORCE, "replace a file that exists" },
+                   { FLAG_SEED, "an older copy; its pages are copied where they are still right" },
                    { FLAG_NAME, "the database's name in the store" },
                    { FLAG_DRY_RUN, "say what would be written, and do not" } },
         .positional_min = 2,
@@ -110,8 +107,9 @@ static const struct command commands[COMMAND_COUNT] = {
         .summary = "put a backup back, into the running database",
         .usage = "DB BACKUP | DB --at TIME | DB --undo",
         .description =
-            "Fetches the backup beside the database and verifies all of it; then takes a\n"
-            "backup of the present state; then writes the old content into the live\n"
+            "Builds the backup beside the database, fetching only pages that differ from\n"
+            "the present ones, and verifies all of it; then takes a backup of the present\n"
+            "state; then writes the old content into the live\n"
             "database in one transaction. Programs that have it open see the restored\n"
             "content at once and need no restart. Killed at any moment, it leaves the old\n"
             "content or the new.\n"

@@ -22,6 +22,7 @@ enum flag_id {
     FLAG_ADOPT,
     FLAG_OUTPUT,
     FLAG_FORCE,
+    FLAG_SEED,
     FLAG_FULL,
     FLAG_PRUNE,
     FLAG_AT,

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/parse.h"
 #include "snapshot/manifest.h"
+#include "snapshot/restore.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -204,6 +205,25 @@ json_t *backup_json(const struct backup_record *backup)
 static int flush(FILE *out, struct err *err)
 {
     return fflush(out) == 0 && ferror(out) == 0 ? 0 : err_set_errno(err, "write standard output");
+}
+
+void tally_json(json_t *object, const struct fetch_tally *tally)
+{
+    if (object == NULL)
+        return;
+    (void)json_object_set_new(object, "copied_bytes",
+                              json_integer((json_int_t)tally->copied_bytes));
+    (void)json_object_set_new(object, "fetched_bytes",
+                              json_integer((json_int_t)tally->fetched_bytes));
+}
+
+void tally_describe(struct buf *out, const struct fetch_tally *tally)
+{
+    char copied[FORMAT_SIZE_SIZE], fetched[FORMAT_SIZE_SIZE];
+
+    format_size(tally->copied_bytes, copied);
+    format_size(tally->fetched_bytes, fetched);
+    buf_addf(out, ", %s copied, %s fetched", copied, fetched);
 }
 
 int output_json(FILE *out, json_t *document, struct err *err)

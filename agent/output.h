@@ -15,6 +15,7 @@
 struct backup_record;
 struct buf;
 struct err;
+struct fetch_tally;
 
 /* The table of `create` and `list`: created_at, id, num_tables, size, stored, state, and label if
  * any row has one.  Rows in the order of backups.  Ids are cut to 8 characters if the table would
@@ -27,6 +28,11 @@ json_t *backup_json(const struct backup_record *backup);
 json_t *time_json(int64_t ms); /* null for 0 */
 /* null for NULL.  Bytes that are not UTF-8, as in the name of a file, are escaped: see text.h. */
 json_t *text_json(const char *text);
+
+/* "copied_bytes" and "fetched_bytes" into an object; NULL is fine. */
+void tally_json(json_t *object, const struct fetch_tally *tally);
+/* ", 1.2 GiB copied, 3.4 MiB fetched". */
+void tally_describe(struct buf *out, const struct fetch_tally *tally);
 
 /* One line, and flush.  Takes ownership; NULL is ERR_NOMEM. */
 int output_json(FILE *out, json_t *document, struct err *err);

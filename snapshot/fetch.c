@@ -37,6 +37,21 @@ int fetch_wrap(const struct fetch *fetch, int r, struct err *err)
     return r < 0 && r != ERR_CANCELED ? err_wrap(err, r, "backup %.8s", fetch->backup->id) : r;
 }
 
+/* The page map, and the one that it differs from: pack_map_read() has read them. */
+static void count_index(struct fetch *fetch)
+{
+    const struct pack_record *pack = manifest_find_pack(fetch->manifest, fetch->backup->id);
+
+    fetch->fetched_bytes += pack->map_len;
+    if (pack->map_base[0] != '\0')
+        fetch->fetched_bytes += manifest_find_pack(fetch->manifest, pack->map_base)->map_len;
+}
+
+struct fetch_tally fetch_tally(const struct fetch *fetch)
+{
+    return (struct fetch_tally){ fetch->copied_bytes, fetch->fetched_bytes };
+}
+
 int fetch_open(struct object_store *store, const struct manifest *manifest,
                const struct backup_record *backup, const struct fetch_options *options,
                struct fetch **ret_fetch, struct err *err)
@@ -51,8 +66,10 @@ int fetch_open(struct object_store *store, const struct manifest *manifest,
     fetch->backup = backup;
     fetch->options = *options;
     r = pack_map_read(store, manifest, backup, &fetch->map, err);
-    if (r == 0)
+    if (r == 0) {
+        count_index(fetch);
         r = fetch_hashes_read(fetch, err);
+    }
     if (r < 0) {
         r = fetch_wrap(fetch, r, err);
         fetch_close(fetch);
@@ -68,16 +85,18 @@ void fetch_close(struct fetch *fetch)
         return;
     page_map_dispose(&fetch->map);
     fetch_hashes_free(fetch);
+    free(fetch->copied);
     free(fetch);
 }
 
-int fetch_get(const struct fetch *fetch, uint32_t pack, uint64_t offset, uint64_t len,
+int fetch_get(struct fetch *fetch, uint32_t pack, uint64_t offset, uint64_t len,
               struct io_sink *sink, struct err *err)
 {
     const struct pack_record *record =
         manifest_find_pack(fetch->manifest, fetch->map.pack_ids[pack]);
 
     assert(record != NULL); /* pack_map_read() has looked */
+    fetch->fetched_bytes += len;
     return pack_get(fetch->store, fetch->manifest->database, record, offset, len, sink, err);
 }
 
@@ -305,12 +324,14 @@ int fetch_to_file(struct fetch *fetch, int fd, const char *name, struct err *err
         .meter = { .progress = fetch->options.progress,
                    .phase = PROGRESS_FETCH,
                    .total = fetch->backup->size },
+        .sum = fetch->copied_sum,
     };
     int r;
 
-    r = fetch_plan_make(&fetch->map, &job.plan, err);
+    r = fetch_plan_make(&fetch->map, fetch->copied, &job.plan, err);
     if (r < 0)
         return fetch_wrap(fetch, r, err);
+    progress_meter_add(&job.meter, fetch->copied_bytes);
     r = crew_run(fetch_thread_count(fetch, job.plan.range_count), job.plan.range_count,
                  fetch_ranges, &job, err);
     fetch_plan_dispose(&job.plan);

@@ -13,6 +13,7 @@
 struct err;
 struct fetch;
 struct fetch_options;
+struct fetch_tally;
 struct io_sink;
 struct object_store;
 
@@ -26,10 +27,14 @@ int fetch_open(struct object_store *store, const struct manifest *manifest,
                struct fetch **ret_fetch, struct err *err);
 void fetch_close(struct fetch *fetch); /* NULL is fine */
 
-/* Every page to its place in fd, by many threads.  name is for messages. */
+/* Every page to its place in fd, by many threads, but for those that seed_copy() has put there.
+ * name is for messages. */
 int fetch_to_file(struct fetch *fetch, int fd, const char *name, struct err *err);
 
 /* Every page to the sink, in page order; does not finish it. */
 int fetch_to_sink(struct fetch *fetch, struct io_sink *sink, struct err *err);
+
+/* What was copied and read so far. */
+struct fetch_tally fetch_tally(const struct fetch *fetch);
 
 #endif

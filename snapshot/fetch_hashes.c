@@ -32,6 +32,7 @@ static int read_pack(struct fetch *fetch, size_t index, struct spool *spool, str
         (struct pack_slots){ spool, spool_size(spool) / sizeof(struct index_slot) };
     if (pack == NULL) /* one that no run refers to need not be there */
         return 0;
+    fetch->fetched_bytes += pack->hashes_len;
     return pack_slots_read(fetch->store, fetch->manifest->database, pack, spool, err);
 }
 

@@ -5,6 +5,8 @@
 #ifndef SNAPSHOT_FETCH_INTERNAL_H
 #define SNAPSHOT_FETCH_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "snapshot/fetch.h"
 #include "snapshot/page_map.h"
 #include "snapshot/restore.h"
@@ -28,6 +30,10 @@ struct fetch {
     struct pack_slots *slots; /* of each pack of the map */
     struct spool **spools;    /* of struct index_slot; not written to after fetch_open() */
     size_t spool_count;
+    bool *copied; /* runs that seed_copy() has put into the file; NULL: it was not called */
+    uint64_t copied_bytes;
+    struct page_hash copied_sum;
+    atomic_uint_fast64_t fetched_bytes;
 };
 
 /* How many threads do task_count tasks: as many as the options say, but no more than useful. */
@@ -62,7 +68,7 @@ int frame_reader_verify(struct frame_reader *reader, const struct page_run *run,
                         const uint8_t **ret_pages, struct err *err);
 
 /* A range of a pack of the map to sink, not finished. */
-int fetch_get(const struct fetch *fetch, uint32_t pack, uint64_t offset, uint64_t len,
+int fetch_get(struct fetch *fetch, uint32_t pack, uint64_t offset, uint64_t len,
               struct io_sink *sink, struct err *err);
 /* Say which backup a failure is about; what was canceled needs no more words. */
 int fetch_wrap(const struct fetch *fetch, int r, struct err *err);

@@ -63,7 +63,7 @@ static int ordered_init(struct ordered *ordered, struct fetch *fetch, struct err
         return err_nomem(err);
     for (size_t i = 0; i < FRAME_CACHE_COUNT; i++)
         ordered->frames[i].raw = ordered->cache + i * FRAME_RAW_SIZE_MAX;
-    return fetch_plan_make(&fetch->map, &ordered->plan, err);
+    return fetch_plan_make(&fetch->map, NULL, &ordered->plan, err);
 }
 
 static void ordered_dispose(struct ordered *ordered)

@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 static int compare(uint64_t a, uint64_t b)
@@ -82,7 +81,8 @@ static int place(struct fetch_plan *plan, size_t run_index, struct err *err)
     return 0;
 }
 
-int fetch_plan_make(const struct page_map *map, struct fetch_plan *ret_plan, struct err *err)
+int fetch_plan_make(const struct page_map *map, const bool *skip, struct fetch_plan *ret_plan,
+                    struct err *err)
 {
     struct fetch_plan plan = FETCH_PLAN_INIT;
     int r = 0;
@@ -90,9 +90,10 @@ int fetch_plan_make(const struct page_map *map, struct fetch_plan *ret_plan, str
     plan.runs = malloc((map->run_count + 1) * sizeof(const struct page_run *));
     if (plan.runs == NULL)
         return err_nomem(err);
-    for (size_t i = 0; i < map->run_count; i++)
-        plan.runs[i] = &map->runs[i];
-    plan.run_count = map->run_count;
+    for (size_t i = 0; i < map->run_count; i++) {
+        if (skip == NULL || !skip[i])
+            plan.runs[plan.run_count++] = &map->runs[i];
+    }
     qsort((void *)plan.runs, plan.run_count, sizeof(const struct page_run *), run_compare);
     for (size_t i = 0; r == 0 && i < plan.run_count; i++)
         r = place(&plan, i, err);

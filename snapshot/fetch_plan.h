@@ -7,6 +7,7 @@
 #ifndef SNAPSHOT_FETCH_PLAN_H
 #define SNAPSHOT_FETCH_PLAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,8 +39,10 @@ struct fetch_plan {
         0                                                                                          \
     }
 
-/* The map must outlive the plan.  Frames that overlap are ERR_CORRUPT. */
-int fetch_plan_make(const struct page_map *map, struct fetch_plan *ret_plan, struct err *err);
+/* skip: which runs of the map are not wanted, NULL for none.  The map must outlive the plan. Frames
+ * that overlap are ERR_CORRUPT. */
+int fetch_plan_make(const struct page_map *map, const bool *skip, struct fetch_plan *ret_plan,
+                    struct err *err);
 /* Where a run of the map is among the plan's. */
 size_t fetch_plan_find(const struct fetch_plan *plan, const struct page_run *run);
 void fetch_plan_dispose(struct fetch_plan *plan);

@@ -7,6 +7,7 @@
 #include "snapshot/keep.h"
 #include "snapshot/progress.h"
 #include "snapshot/publish.h"
+#include "snapshot/seed.h"
 #include "snapshot/sqlite_db.h"
 #include "snapshot/stage.h"
 #include "snapshot/target.h"
@@ -94,6 +95,7 @@ int restore_check(const struct backup_record *backup, const struct restore_optio
 static int stage_backup(struct job *job, struct err *err)
 {
     const struct fetch_options *options = &job->options->fetch;
+    const struct seed seed = { .path = job->target.path, .live = true };
     struct fetch *fetch = NULL;
     int r;
 
@@ -102,8 +104,12 @@ static int stage_backup(struct job *job, struct err *err)
         r = stage_reserve(&job->stage, job->backup->size, 0, err);
     if (r == 0)
         r = fetch_open(job->store, job->manifest, job->backup, options, &fetch, err);
+    if (r == 0 && job->target.kind == TARGET_DATABASE)
+        r = seed_copy(fetch, &seed, job->stage.fd, job->stage.path, err);
     if (r == 0)
         r = fetch_to_file(fetch, job->stage.fd, job->stage.path, err);
+    if (r == 0)
+        job->result.tally = fetch_tally(fetch);
     fetch_close(fetch);
     if (r < 0)
         return r;

@@ -23,6 +23,12 @@ struct fetch_options {
     const struct cancel *cancel;
 };
 
+/* Where the bytes of a backup came from. */
+struct fetch_tally {
+    uint64_t copied_bytes;  /* of pages that a local database had */
+    uint64_t fetched_bytes; /* that were read from the store: frames, hashes and the page map */
+};
+
 /* Write the database to a new file at path, which must not exist unless overwrite (then it is
  * replaced whole, by rename).  Verified page by page and by the database hash; integrity_check too
  * unless skip_check. */
@@ -30,11 +36,15 @@ struct download_options {
     const char *path;
     bool overwrite;
     bool skip_check;
+    const char *seed_path; /* an older copy, whose pages need not be fetched; see seed.h.  NULL:
+                              none; may be path itself */
     struct fetch_options fetch;
 };
+/* ret_tally may be NULL.  Errors, beside those of the store: ERR_EXISTS, ERR_REFUSED (in use),
+ * ERR_NOT_FOUND and ERR_DENIED (the seed), ERR_CORRUPT, ERR_IO. */
 int download_to_file(struct object_store *store, const struct manifest *manifest,
                      const struct backup_record *backup, const struct download_options *options,
-                     struct err *err);
+                     struct fetch_tally *ret_tally, struct err *err);
 /* In page order to a pipe; verified page by page before each is written, and by the database hash
  * at the end: on failure the reader has an incomplete stream. */
 int download_to_fd(struct object_store *store, const struct manifest *manifest,
@@ -63,6 +73,7 @@ struct restore_result {
     char undo_id[UUID_TEXT_SIZE]; /* the pre-restore backup; "" when none was taken */
     char *kept_path;              /* where an unreadable target was kept; NULL when none */
     uint64_t publish_us;          /* how long the target was locked */
+    struct fetch_tally tally;     /* what came from the target itself, and what from the store */
 };
 
 void restore_result_dispose(struct restore_result *result);

@@ -26,7 +26,7 @@ _holdfast() {
         [[ " $commands " == *" ${COMP_WORDS[i]} "* ]] && command=${COMP_WORDS[i]} && break
     done
     case $prev in
-    -o | --output | -c | --config | --ca-file | --secret-access-key-file | --session-token-file)
+    -o | --output | --seed | -c | --config | --ca-file | --secret-access-key-file | --session-token-file)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
@@ -50,7 +50,7 @@ _holdfast() {
     case $command in
     create) own='--label --name --adopt --dry-run' ;;
     list) own='--name' ;;
-    download) own='--output --force --name --dry-run' ;;
+    download) own='--output --force --seed --name --dry-run' ;;
     restore) own='--at --undo --output --swap --no-undo --if-missing --name --adopt --yes --dry-run' ;;
     esac
     if [[ $cur == -* ]]; then

@@ -28,6 +28,7 @@ complete -c holdfast -n '__fish_seen_subcommand_from create restore' -l adopt -d
 complete -c holdfast -n '__fish_seen_subcommand_from create download restore' -s n -l dry-run -d 'write nothing'
 complete -c holdfast -n '__fish_seen_subcommand_from download restore' -s o -l output -rF -d 'where to'
 complete -c holdfast -n '__fish_seen_subcommand_from download' -l force -d 'replace a file'
+complete -c holdfast -n '__fish_seen_subcommand_from download' -l seed -rF -d 'an older copy'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l at -x -d 'the newest at or before'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l undo -d 'from before the last restore'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l swap -d 'exchange the file'

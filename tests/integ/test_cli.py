@@ -246,7 +246,8 @@ class Download(Case):
     def test_json(self):
         out = self.dir / "out.db"
         document = self.json("download", "app", "latest", "-o", out)
-        self.assertEqual(set(document), BACKUP_KEYS | {"database", "store", "output", "dry_run"})
+        self.assertEqual(set(document), BACKUP_KEYS | {"database", "store", "output", "dry_run",
+                                                       "copied_bytes", "fetched_bytes"})
         self.assertEqual((document["output"], document["id"], document["dry_run"]),
                          (out, self.id, False))
 
@@ -274,6 +275,33 @@ class Download(Case):
             self.assertEqual(file.read(), "mine")
         self.ok("download", "app", "latest", "-o", out, "--force")
         self.assertEqual(testlib.content_hash(out), self.content)
+
+    def test_fetches_only_what_an_older_copy_has_not(self):
+        out = self.dir / "out.db"
+        with sqlite3.connect(self.source) as db:
+            db.executemany("INSERT INTO filler(body) VALUES(?)",
+                           ((os.urandom(4000),) for _ in range(1000)))
+        self.create()
+        whole = self.json("download", "app", "latest", "-o", out)
+        self.assertEqual(whole["copied_bytes"], 0)
+        with sqlite3.connect(self.source) as db:
+            db.execute("UPDATE filler SET body = zeroblob(4000) WHERE id = 1000")
+        db.close()
+        self.create()
+        self.fails(10, "nowhere.db", "download", "app", "latest", "-o", out, "--force", "--seed",
+                   self.dir / "nowhere.db")
+        self.fails(2, "--seed", "download", "app", "latest", "-o", "-", "--seed", out)
+        again = self.json("download", "app", "latest", "-o", out, "--force", "--seed", out)
+        self.assertGreater(again["copied_bytes"], again["size"] * 9 // 10)
+        self.assertLess(again["fetched_bytes"], whole["fetched_bytes"] // 4)
+        testlib.sqlite_backup(self.source, self.dir / "oracle.db")
+        self.assertEqual(testlib.content_hash(out), testlib.content_hash(self.dir / "oracle.db"))
+        text = self.ok("download", "app", "latest", "-o", self.dir / "b.db", "--seed", out)
+        self.assertIn(" copied, ", text)
+        result = self.run_cli("download", "app", "latest", "-o", self.dir / "c.db", "--seed",
+                              testlib.HOLDFAST)
+        self.assertEqual(result.code, 0)
+        self.assertIn("no database", result.err)
 
     def test_dry_run_writes_nothing(self):
         before = tree(self.dir.path)
@@ -334,7 +362,8 @@ class Restore(Case):
     def test_json(self):
         document = self.json("restore", self.source, self.good["id"], "--yes")
         self.assertEqual(set(document), {"dry_run", "database", "store", "path", "backup", "method",
-                                         "undo_id", "kept_path", "locked_us"})
+                                         "undo_id", "kept_path", "locked_us", "copied_bytes",
+                                         "fetched_bytes"})
         self.assertEqual(set(document["backup"]), BACKUP_KEYS)
         self.assertEqual((document["method"], document["path"], document["dry_run"]),
                          ("live", self.source, False))

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "snapshot/manifest.h"
+#include "snapshot/restore.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,6 +122,21 @@ static void writes_the_json_that_programs_rely_on(void **state)
                 "{\"a\":null,\"b\":null}\n");
 }
 
+static void says_where_bytes_came_from(void **state)
+{
+    const struct fetch_tally tally = { .copied_bytes = 3u << 20, .fetched_bytes = 2048 };
+    struct buf text = BUF_INIT(1000);
+    json_t *object = json_object();
+
+    (void)state;
+    tally_json(object, &tally);
+    expect_json(object, "{\"copied_bytes\":3145728,\"fetched_bytes\":2048}\n");
+    tally_json(NULL, &tally);
+    tally_describe(&text, &tally);
+    assert_string_equal(text.ptr, ", 3.0 MiB copied, 2.0 KiB fetched");
+    buf_dispose(&text);
+}
+
 static void says_when_nobody_takes_the_output(void **state)
 {
     struct buf text = BUF_INIT(16);
@@ -155,6 +171,7 @@ int main(void)
         cmocka_unit_test(has_no_column_of_labels_without_one),
         cmocka_unit_test(cuts_ids_where_the_terminal_is_narrow),
         cmocka_unit_test(writes_the_json_that_programs_rely_on),
+        cmocka_unit_test(says_where_bytes_came_from),
         cmocka_unit_test(says_when_nobody_takes_the_output),
         cmocka_unit_test(describes_a_backup_in_a_phrase),
     };

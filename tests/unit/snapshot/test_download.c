@@ -42,7 +42,7 @@ static int download(bool overwrite, struct err *err)
     const struct download_options options = { .path = path, .overwrite = overwrite };
 
     return download_to_file(rig.store, &rig.packs.manifest, restore_rig_backup(&rig, 1), &options,
-                            err);
+                            NULL, err);
 }
 
 static void put_file(const char *name, const char *text)
@@ -71,6 +71,33 @@ static void replaces_a_file_only_when_told(void **state)
     assert_int_equal(download(true, NULL), 0);
     assert_true(restore_rig_same(&rig, path, 1));
     assert_int_equal(restore_rig_count(&rig), 1);
+}
+
+static void fetches_only_what_the_file_it_replaces_has_not(void **state)
+{
+    struct download_options options = { .path = path };
+    struct fetch_tally whole = { 0 }, tally = { 0 };
+    struct err err = { 0 };
+
+    (void)state;
+    assert_int_equal(download_to_file(rig.store, &rig.packs.manifest, restore_rig_backup(&rig, 0),
+                                      &options, &whole, NULL),
+                     0);
+    assert_int_equal(whole.copied_bytes, 0);
+    options.overwrite = true;
+    options.seed_path = path;
+    assert_int_equal(download_to_file(rig.store, &rig.packs.manifest, restore_rig_backup(&rig, 1),
+                                      &options, &tally, NULL),
+                     0);
+    assert_true(restore_rig_same(&rig, path, 1));
+    assert_int_equal(restore_rig_count(&rig), 1);
+    assert_true(tally.copied_bytes > 0 && tally.fetched_bytes < whole.fetched_bytes);
+    options.seed_path = "/nowhere/at/all";
+    assert_int_equal(download_to_file(rig.store, &rig.packs.manifest, restore_rig_backup(&rig, 0),
+                                      &options, &tally, &err),
+                     ERR_NOT_FOUND);
+    assert_non_null(strstr(err.msg, "/nowhere/at/all"));
+    assert_true(restore_rig_same(&rig, path, 1));
 }
 
 /* SQLite would apply them to the new file. */
@@ -177,13 +204,14 @@ static void checks_the_database_unless_told_not_to(void **state)
     assert_int_equal(file_write_atomic(rig.source.path, file.ptr, file.len, 0644, NULL), 0);
     buf_dispose(&file);
     backup = pack_fixture_add(&rig.packs, rig.source.path, &full);
-    assert_int_equal(download_to_file(rig.store, &rig.packs.manifest, backup, &options, &err),
+    assert_int_equal(download_to_file(rig.store, &rig.packs.manifest, backup, &options, NULL, &err),
                      ERR_CORRUPT);
     assert_non_null(strstr(err.msg, "integrity_check"));
     assert_null(strstr(err.msg, ".holdfast-stage"));
     assert_int_equal(restore_rig_count(&rig), 0);
     options.skip_check = true;
-    assert_int_equal(download_to_file(rig.store, &rig.packs.manifest, backup, &options, NULL), 0);
+    assert_int_equal(download_to_file(rig.store, &rig.packs.manifest, backup, &options, NULL, NULL),
+                     0);
 }
 
 static void streams_to_a_descriptor(void **state)
@@ -222,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(writes_the_database),
         TEST(replaces_a_file_only_when_told),
+        TEST(fetches_only_what_the_file_it_replaces_has_not),
         TEST(refuses_beside_the_log_of_another_database),
         TEST(refuses_to_replace_what_a_process_has_open),
         TEST(leaves_nothing_when_any_call_of_the_store_fails),

@@ -53,7 +53,7 @@ static void check(const struct frame *frames, size_t frame_count, const struct e
     size_t runs = 0;
 
     make_map(&map, frames, frame_count);
-    assert_int_equal(fetch_plan_make(&map, &plan, NULL), 0);
+    assert_int_equal(fetch_plan_make(&map, NULL, &plan, NULL), 0);
     assert_int_equal(plan.range_count, range_count);
     for (size_t i = 0; i < range_count; i++) {
         assert_int_equal(plan.ranges[i].pack, ranges[i].pack);
@@ -138,7 +138,7 @@ static void refuses_frames_that_overlap(void **state)
         struct page_map map;
 
         make_map(&map, overlaps[i], 2);
-        assert_int_equal(fetch_plan_make(&map, &plan, NULL), ERR_CORRUPT);
+        assert_int_equal(fetch_plan_make(&map, NULL, &plan, NULL), ERR_CORRUPT);
         assert_null(plan.ranges);
         page_map_dispose(&map);
     }

@@ -358,6 +358,29 @@ static void goes_back_to_what_it_replaced(void **state)
     manifest_dispose(&manifest);
 }
 
+/* The state before is backed up whole; the way back is fetched, but for what both have. */
+static void fetches_only_what_the_target_has_not(void **state)
+{
+    static const enum restore_method methods[] = { RESTORE_LIVE, RESTORE_SWAP };
+    static const char *const modes[] = { "PRAGMA journal_mode=DELETE", "PRAGMA journal_mode=WAL" };
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        struct restore_result result = { 0 };
+        uint64_t size = restore_rig_backup(&rig, 1)->size;
+
+        copy_file(rig.source.path, target);
+        exec_on(target, modes[i / 2]);
+        exec_on(target, "DELETE FROM u; UPDATE t SET body = 'other' WHERE id % 400 = 0");
+        assert_int_equal(restore(methods[i % 2], &result, NULL), 0);
+        assert_true(is_restored());
+        assert_in_range(result.tally.copied_bytes, size / 2, size - 1);
+        assert_in_range(result.tally.fetched_bytes, 1, size / 2);
+        restore_result_dispose(&result);
+        assert_int_equal(unlink(target), 0);
+    }
+}
+
 static void has_nothing_to_undo_at_first(void **state)
 {
     const struct backup_record *backup = NULL;
@@ -586,6 +609,7 @@ int main(void)
         cmocka_unit_test(restores_over_whatever_is_there),
         TEST(leaves_nothing_but_the_database),
         TEST(goes_back_to_what_it_replaced),
+        TEST(fetches_only_what_the_target_has_not),
         TEST(has_nothing_to_undo_at_first),
         TEST(keeps_nothing_when_told_so),
         TEST(keeps_what_is_unreadable_byte_for_byte),
