@@ -6,15 +6,27 @@
 #include <string.h>
 
 static const struct flag_spec flags[FLAG_COUNT] = {
-    [FLAG_CONFIG] = { "config", 'c', "FILE" }, [FLAG_JSON] = { "json", 0, NULL },
-    [FLAG_HELP] = { "help", 'h', NULL },       [FLAG_NAME] = { "name", 0, "NAME" },
-    [FLAG_LABEL] = { "label", 0, "TEXT" },     [FLAG_ADOPT] = { "adopt", 0, NULL },
-    [FLAG_OUTPUT] = { "output", 'o', "FILE" }, [FLAG_FORCE] = { "force", 0, NULL },
-    [FLAG_FULL] = { "full", 0, NULL },         [FLAG_PRUNE] = { "prune", 0, NULL },
-    [FLAG_SEED] = { "seed", 0, "FILE" },       [FLAG_AT] = { "at", 0, "TIME" },
-    [FLAG_UNDO] = { "undo", 0, NULL },         [FLAG_SWAP] = { "swap", 0, NULL },
-    [FLAG_NO_UNDO] = { "no-undo", 0, NULL },   [FLAG_IF_MISSING] = { "if-missing", 0, NULL },
-    [FLAG_YES] = { "yes", 'y', NULL },         [FLAG_DRY_RUN] = { "dry-run", 'n', NULL },
+    [FLAG_CONFIG] = { "config", 'c', "FILE" },
+    [FLAG_JSON] = { "json", 0, NULL },
+    [FLAG_HELP] = { "help", 'h', NULL },
+    [FLAG_NAME] = { "name", 0, "NAME" },
+    [FLAG_LABEL] = { "label", 0, "TEXT" },
+    [FLAG_ADOPT] = { "adopt", 0, NULL },
+    [FLAG_OUTPUT] = { "output", 'o', "FILE" },
+    [FLAG_FORCE] = { "force", 0, NULL },
+    [FLAG_FULL] = { "full", 0, NULL },
+    [FLAG_PRUNE] = { "prune", 0, NULL },
+    [FLAG_READ] = { "read", 0, NULL },
+    [FLAG_RESTORE] = { "restore", 0, NULL },
+    [FLAG_SAMPLE] = { "sample", 0, "SHARE" },
+    [FLAG_SEED] = { "seed", 0, "FILE" },
+    [FLAG_AT] = { "at", 0, "TIME" },
+    [FLAG_UNDO] = { "undo", 0, NULL },
+    [FLAG_SWAP] = { "swap", 0, NULL },
+    [FLAG_NO_UNDO] = { "no-undo", 0, NULL },
+    [FLAG_IF_MISSING] = { "if-missing", 0, NULL },
+    [FLAG_YES] = { "yes", 'y', NULL },
+    [FLAG_DRY_RUN] = { "dry-run", 'n', NULL },
 };
 
 static const struct command commands[COMMAND_COUNT] = {
@@ -148,6 +160,31 @@ static const struct command commands[COMMAND_COUNT] = {
         .positional_max = 2,
         .has_options = true,
         .run = cmd_restore,
+    },
+    {
+        .name = "verify",
+        .summary = "find out whether backups restore",
+        .usage = "DB [BACKUP] [--read | --restore]",
+        .description =
+            "Looks at every object that the backups need, by one listing, and reads their\n"
+            "page maps. --read reads all of their data, each pack once, and checks every\n"
+            "page; --sample 5% reads a part of it. --restore restores each backup to a\n"
+            "temporary file, has SQLite check it, and counts its tables and rows.\n"
+            "\n"
+            "What is found is written down: 'list' shows damaged backups, and the newest\n"
+            "verified one is never removed by a policy. The exit status is 13 when any\n"
+            "backup is damaged.\n",
+        .examples = "holdfast verify app\n"
+                    "holdfast verify app --read\n"
+                    "holdfast verify app latest --restore\n",
+        .flags = { { FLAG_READ, "read all data, and check every page" },
+                   { FLAG_SAMPLE, "with --read: a share of the data, such as 5%" },
+                   { FLAG_RESTORE, "restore to a temporary file, and check that" },
+                   { FLAG_NAME, "the database's name in the store; default: the file's" } },
+        .positional_min = 1,
+        .positional_max = 2,
+        .has_options = true,
+        .run = cmd_verify,
     },
     {
         .name = "prune",

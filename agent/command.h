@@ -25,6 +25,9 @@ enum flag_id {
     FLAG_SEED,
     FLAG_FULL,
     FLAG_PRUNE,
+    FLAG_READ,
+    FLAG_RESTORE,
+    FLAG_SAMPLE,
     FLAG_AT,
     FLAG_UNDO,
     FLAG_SWAP,
@@ -64,7 +67,7 @@ struct command {
     int (*run)(struct session *session, struct err *err);
 };
 
-#define COMMAND_COUNT 9
+#define COMMAND_COUNT 10
 
 const struct command *command_at(size_t index); /* in the order of the help */
 /* NULL when there is none. */
@@ -77,6 +80,7 @@ int cmd_create(struct session *session, struct err *err);
 int cmd_list(struct session *session, struct err *err);
 int cmd_download(struct session *session, struct err *err);
 int cmd_restore(struct session *session, struct err *err);
+int cmd_verify(struct session *session, struct err *err);
 int cmd_prune(struct session *session, struct err *err);
 int cmd_pin(struct session *session, struct err *err);
 int cmd_unpin(struct session *session, struct err *err);

@@ -15,8 +15,10 @@
 #define SHORT_ID_LEN 8
 #define CELL_SIZE    128
 #define CELL_GAP     "  "
-#define STATE_DONE   "done" /* what is listed is complete; nothing else is listed */
-#define TEXT_LEN_MAX (64u << 10)
+/* What is listed is complete; nothing else is listed. */
+#define STATE_DONE    "done"
+#define STATE_DAMAGED "damaged" /* since, as verify found */
+#define TEXT_LEN_MAX  (64u << 10)
 
 enum column {
     COLUMN_CREATED_AT,
@@ -52,6 +54,11 @@ static void format_when(int64_t ms, int64_t now_ms, char out[CELL_SIZE])
     (void)snprintf(out, CELL_SIZE, "%s (%s)", local, age);
 }
 
+static const char *state_of(const struct backup_record *backup)
+{
+    return backup->damaged ? STATE_DAMAGED : STATE_DONE;
+}
+
 static void format_cell(const struct table *table, const struct backup_record *backup,
                         enum column column, char out[CELL_SIZE])
 {
@@ -75,7 +82,7 @@ static void format_cell(const struct table *table, const struct backup_record *b
     case COLUMN_COUNT:
         break;
     }
-    (void)snprintf(out, CELL_SIZE, "%s", STATE_DONE);
+    (void)snprintf(out, CELL_SIZE, "%s%s", state_of(backup), backup->pinned ? ", pinned" : "");
 }
 
 static void add_padding(struct buf *out, size_t count)
@@ -190,16 +197,16 @@ json_t *text_json(const char *text)
 
 json_t *backup_json(const struct backup_record *backup)
 {
-    return json_pack("{ss so sI sI sI ss so ss ss so sI sI sI sb so so}", "id", backup->id,
-                     "created_at", time_json(backup->created_at_ms), "num_tables",
-                     (json_int_t)backup->num_tables, "size", (json_int_t)backup->size,
-                     "stored_bytes", (json_int_t)backup->stored_bytes, "state", STATE_DONE, "label",
-                     text_json(backup->label), "trigger", backup_trigger_name(backup->trigger),
-                     "kind", backup_kind_name(backup->kind), "verified_at",
-                     time_json(backup->verified_at_ms), "page_size", (json_int_t)backup->page_size,
-                     "page_count", (json_int_t)backup->page_count, "changed_pages",
-                     (json_int_t)backup->changed_pages, "pinned", (int)backup->pinned, "host",
-                     text_json(backup->host), "path", text_json(backup->path));
+    return json_pack(
+        "{ss so sI sI sI ss so ss ss so sI sI sI sb so so}", "id", backup->id, "created_at",
+        time_json(backup->created_at_ms), "num_tables", (json_int_t)backup->num_tables, "size",
+        (json_int_t)backup->size, "stored_bytes", (json_int_t)backup->stored_bytes, "state",
+        state_of(backup), "label", text_json(backup->label), "trigger",
+        backup_trigger_name(backup->trigger), "kind", backup_kind_name(backup->kind), "verified_at",
+        time_json(backup->verified_at_ms), "page_size", (json_int_t)backup->page_size, "page_count",
+        (json_int_t)backup->page_count, "changed_pages", (json_int_t)backup->changed_pages,
+        "pinned", (int)backup->pinned, "host", text_json(backup->host), "path",
+        text_json(backup->path));
 }
 
 static int flush(FILE *out, struct err *err)

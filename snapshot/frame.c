@@ -96,3 +96,16 @@ void frame_encode_stored_page(const void *page, uint32_t page_size, void *out)
     memcpy(to + 10, page, page_size);
     wire_put_u32(to + 10 + page_size, (uint32_t)XXH64(page, page_size, 0));
 }
+
+int frame_lengths(const void *data, size_t len, size_t *ret_stored_len, size_t *ret_raw_len,
+                  struct err *err)
+{
+    const size_t stored_len = ZSTD_findFrameCompressedSize(data, len);
+    const unsigned long long raw_len = ZSTD_getFrameContentSize(data, len);
+
+    if (ZSTD_isError(stored_len) || raw_len == 0 || raw_len > FRAME_RAW_SIZE_MAX)
+        return err_set(err, ERR_CORRUPT, "no frame where one should begin");
+    *ret_stored_len = stored_len;
+    *ret_raw_len = (size_t)raw_len;
+    return 0;
+}

@@ -39,6 +39,11 @@ int frame_encode(struct frame_codec *codec, const void *raw, size_t raw_len, voi
 int frame_decode(struct frame_codec *codec, const void *stored, size_t stored_len, void *raw,
                  size_t raw_len, struct err *err);
 
+/* The lengths of the frame that data begins with, stored and decoded, from the frame itself: for
+ * when nothing else tells them.  ERR_CORRUPT. */
+int frame_lengths(const void *data, size_t len, size_t *ret_stored_len, size_t *ret_raw_len,
+                  struct err *err);
+
 /* The first frame of a full pack holds page 1 alone in one raw block, so that its length is known
  * before its content is. */
 static inline size_t frame_stored_page_len(uint32_t page_size)

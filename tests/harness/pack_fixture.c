@@ -206,19 +206,58 @@ static void add_map(struct writer *writer, bool difference)
     buf_dispose(&payload);
 }
 
-static void put_object(struct writer *writer)
+static struct backup_record make_record(const struct writer *writer)
 {
-    struct buf info = BUF_INIT(64);
-    char key[CATALOG_KEY_SIZE];
+    struct backup_record record = { .num_rows = -1 };
 
-    buf_add_text(&info, "{}");
+    memcpy(record.id, writer->backup->id, sizeof(record.id));
+    record.created_at_ms = 1000 + (int64_t)writer->fixture->count;
+    record.kind = writer->parent != NULL ? BACKUP_INCREMENTAL : BACKUP_FULL;
+    record.size = writer->backup->len;
+    record.page_size = writer->page_size;
+    record.page_count = writer->page_count;
+    record.stored_bytes = writer->pack.size;
+    record.changed_pages = writer->slot_count;
+    for (uint32_t page = 1; page <= writer->page_count; page++) {
+        page_hash_xor(&record.database_hash,
+                      page_hash(SEED, page, page_at(writer, page), writer->page_size));
+    }
+    return record;
+}
+
+/* A manifest of this backup alone. */
+static void add_info(struct writer *writer)
+{
+    struct backup_record record = make_record(writer);
+    struct manifest alone = writer->fixture->manifest;
+    struct pack_range own = { 0, 1 };
+    struct buf info = BUF_INIT(FILE_LEN_MAX);
+    char host[] = "host", path[] = "/data/app.db";
+
+    record.host = host;
+    record.path = path;
+    record.packs = (struct pack_set){ &own, 1, 1 };
+    memcpy(alone.writer, record.id, sizeof(alone.writer));
+    alone.generation = 1;
+    alone.backups = &record;
+    alone.packs = &writer->pack;
+    alone.backup_count = alone.pack_count = 1;
+    assert_int_equal(manifest_encode(&alone, &info, NULL), 0);
     add_block(writer, INDEX_INFO, &info);
     buf_dispose(&info);
+}
+
+static void put_object(struct writer *writer)
+{
+    char key[CATALOG_KEY_SIZE];
+
+    memcpy(writer->pack.id, writer->backup->id, sizeof(writer->pack.id));
+    writer->pack.size = writer->object.len;
+    writer->pack.slot_count = writer->slot_count;
+    add_info(writer);
     assert_int_equal(seek_table_encode(writer->entries, writer->entry_count, &writer->object, NULL),
                      0);
     writer->pack.size = writer->object.len;
-    writer->pack.slot_count = writer->slot_count;
-    memcpy(writer->pack.id, writer->backup->id, sizeof(writer->pack.id));
     pack_fixture_key(writer->fixture, writer->backup->id, key);
     assert_int_equal(object_put_bytes(writer->fixture->store, key, writer->object.ptr,
                                       writer->object.len, OBJECT_PUT_PLAIN, NULL),
@@ -245,24 +284,10 @@ static void add_to_manifest(struct manifest *manifest, const struct backup_recor
 
 static const struct backup_record *add_record(struct writer *writer)
 {
-    struct backup_record record = { 0 };
+    const struct backup_record record = make_record(writer);
     struct manifest *manifest = &writer->fixture->manifest;
-    const struct page_map *map = &writer->backup->map;
 
-    memcpy(record.id, writer->backup->id, sizeof(record.id));
-    record.created_at_ms = 1000 + (int64_t)writer->fixture->count;
-    record.kind = writer->parent != NULL ? BACKUP_INCREMENTAL : BACKUP_FULL;
-    record.size = writer->backup->len;
-    record.page_size = writer->page_size;
-    record.page_count = writer->page_count;
-    record.stored_bytes = writer->pack.size;
-    record.changed_pages = writer->slot_count;
-    for (uint32_t page = 1; page <= writer->page_count; page++) {
-        page_hash_xor(&record.database_hash,
-                      page_hash(SEED, page, page_at(writer, page), writer->page_size));
-    }
-    record.num_rows = -1;
-    add_to_manifest(manifest, &record, &writer->pack, map);
+    add_to_manifest(manifest, &record, &writer->pack, &writer->backup->map);
     return &manifest->backups[manifest->backup_count - 1];
 }
 
