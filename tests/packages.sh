@@ -11,12 +11,12 @@ test_packages=(
     git procps libcmocka-dev                                   # harness
     clang libclang-rt-14-dev clang-format clang-tidy llvm      # the second compiler, lints, fuzzing
     universal-ctags shellcheck valgrind libc6-dbg
-    sqlite3 zstd xxhash python3 python3-botocore               # oracles
+    sqlite3 zstd xxhash python3 python3-botocore python3-cryptography restic # oracles
     strace mandoc openssl libfaketime
     ceph-mon ceph-osd ceph-common radosgw                      # real S3 servers
     swift-proxy swift-account swift-container swift-object memcached
 )
-bench_packages=(awscli restic time)
+bench_packages=(awscli time)
 
 # Install those of the named packages that are not there.  Quiet, and without a question.
 install_missing() {
