@@ -6,27 +6,18 @@
 #include <string.h>
 
 static const struct flag_spec flags[FLAG_COUNT] = {
-    [FLAG_CONFIG] = { "config", 'c', "FILE" },
-    [FLAG_JSON] = { "json", 0, NULL },
-    [FLAG_HELP] = { "help", 'h', NULL },
-    [FLAG_NAME] = { "name", 0, "NAME" },
-    [FLAG_LABEL] = { "label", 0, "TEXT" },
-    [FLAG_ADOPT] = { "adopt", 0, NULL },
-    [FLAG_OUTPUT] = { "output", 'o', "FILE" },
-    [FLAG_FORCE] = { "force", 0, NULL },
-    [FLAG_FULL] = { "full", 0, NULL },
-    [FLAG_PRUNE] = { "prune", 0, NULL },
-    [FLAG_READ] = { "read", 0, NULL },
-    [FLAG_RESTORE] = { "restore", 0, NULL },
-    [FLAG_SAMPLE] = { "sample", 0, "SHARE" },
-    [FLAG_SEED] = { "seed", 0, "FILE" },
-    [FLAG_AT] = { "at", 0, "TIME" },
-    [FLAG_UNDO] = { "undo", 0, NULL },
-    [FLAG_SWAP] = { "swap", 0, NULL },
-    [FLAG_NO_UNDO] = { "no-undo", 0, NULL },
-    [FLAG_IF_MISSING] = { "if-missing", 0, NULL },
-    [FLAG_YES] = { "yes", 'y', NULL },
-    [FLAG_DRY_RUN] = { "dry-run", 'n', NULL },
+    [FLAG_CONFIG] = { "config", 'c', "FILE" }, [FLAG_JSON] = { "json", 0, NULL },
+    [FLAG_HELP] = { "help", 'h', NULL },       [FLAG_NAME] = { "name", 0, "NAME" },
+    [FLAG_LABEL] = { "label", 0, "TEXT" },     [FLAG_ADOPT] = { "adopt", 0, NULL },
+    [FLAG_OUTPUT] = { "output", 'o', "FILE" }, [FLAG_FORCE] = { "force", 0, NULL },
+    [FLAG_FULL] = { "full", 0, NULL },         [FLAG_PRUNE] = { "prune", 0, NULL },
+    [FLAG_READ] = { "read", 0, NULL },         [FLAG_RESTORE] = { "restore", 0, NULL },
+    [FLAG_SAMPLE] = { "sample", 0, "SHARE" },  [FLAG_SEED] = { "seed", 0, "FILE" },
+    [FLAG_PAGES] = { "pages", 0, NULL },       [FLAG_ROWS] = { "rows", 0, NULL },
+    [FLAG_LIMIT] = { "limit", 0, "COUNT" },    [FLAG_AT] = { "at", 0, "TIME" },
+    [FLAG_UNDO] = { "undo", 0, NULL },         [FLAG_SWAP] = { "swap", 0, NULL },
+    [FLAG_NO_UNDO] = { "no-undo", 0, NULL },   [FLAG_IF_MISSING] = { "if-missing", 0, NULL },
+    [FLAG_YES] = { "yes", 'y', NULL },         [FLAG_DRY_RUN] = { "dry-run", 'n', NULL },
 };
 
 static const struct command commands[COMMAND_COUNT] = {
@@ -160,6 +151,36 @@ static const struct command commands[COMMAND_COUNT] = {
         .positional_max = 2,
         .has_options = true,
         .run = cmd_restore,
+    },
+    {
+        .name = "diff",
+        .summary = "show what changed between two backups",
+        .usage = "DB FROM [TO] [--rows] [--pages]",
+        .description =
+            "Counts the pages that changed from backup FROM to backup TO, the tables that\n"
+            "came and went, and in each table the rows that were added, removed and\n"
+            "changed. For pages nothing but indexes is read; for tables both backups are\n"
+            "fetched to temporary files, the second one as far as it differs.\n"
+            "\n"
+            "Rows belong together by their rowid, in tables WITHOUT ROWID by their primary\n"
+            "key. FROM and TO are ids, the first four or more characters of one, or\n"
+            "'latest', which TO is when it is not given.\n",
+        .examples = "# what has happened since\n"
+                    "holdfast diff app 1b4e28ba\n"
+                    "\n"
+                    "# between two backups, with the keys of the first ten rows a table\n"
+                    "holdfast diff app 1b4e28ba 9c0d1e2f --rows --limit 10\n"
+                    "\n"
+                    "# only how much, without fetching anything\n"
+                    "holdfast diff app 1b4e28ba --pages --json | jq .pages.bytes\n",
+        .flags = { { FLAG_ROWS, "list the keys of the rows, too" },
+                   { FLAG_LIMIT, "so many keys a table and kind of change; default: 100" },
+                   { FLAG_PAGES, "compare pages only" },
+                   { FLAG_NAME, "the database's name in the store" } },
+        .positional_min = 2,
+        .positional_max = 3,
+        .has_options = true,
+        .run = cmd_diff,
     },
     {
         .name = "verify",

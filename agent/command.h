@@ -28,6 +28,9 @@ enum flag_id {
     FLAG_READ,
     FLAG_RESTORE,
     FLAG_SAMPLE,
+    FLAG_PAGES,
+    FLAG_ROWS,
+    FLAG_LIMIT,
     FLAG_AT,
     FLAG_UNDO,
     FLAG_SWAP,
@@ -67,7 +70,7 @@ struct command {
     int (*run)(struct session *session, struct err *err);
 };
 
-#define COMMAND_COUNT 10
+#define COMMAND_COUNT 11
 
 const struct command *command_at(size_t index); /* in the order of the help */
 /* NULL when there is none. */
@@ -80,6 +83,7 @@ int cmd_create(struct session *session, struct err *err);
 int cmd_list(struct session *session, struct err *err);
 int cmd_download(struct session *session, struct err *err);
 int cmd_restore(struct session *session, struct err *err);
+int cmd_diff(struct session *session, struct err *err);
 int cmd_verify(struct session *session, struct err *err);
 int cmd_prune(struct session *session, struct err *err);
 int cmd_pin(struct session *session, struct err *err);

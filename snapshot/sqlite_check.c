@@ -9,6 +9,7 @@
 
 #define READ_SIZE        (1u << 20)
 #define PROGRESS_OPS     10000 /* virtual machine instructions: a few milliseconds */
+#define URI_LEN_MAX      16384u
 #define REPORT_LINES_MAX 3
 #define REPORT_LEN_MAX   400
 
@@ -98,7 +99,7 @@ static int run_check(sqlite3 *db, struct err *err)
 
 int sqlite_db_open_own(const char *path, sqlite3 **ret_db, struct err *err)
 {
-    struct buf uri = BUF_INIT(16384);
+    struct buf uri = BUF_INIT(URI_LEN_MAX);
     sqlite3 *db = NULL;
     int r, rc;
 
@@ -120,6 +121,30 @@ out:
     }
     *ret_db = db;
     return 0;
+}
+
+int sqlite_db_attach_own(sqlite3 *db, const char *path, const char *schema, struct err *err)
+{
+    struct buf uri = BUF_INIT(URI_LEN_MAX);
+    sqlite3_stmt *statement = NULL;
+    int r, rc;
+
+    r = immutable_uri(path, &uri, err);
+    if (r < 0)
+        goto out;
+    rc = sqlite3_prepare_v2(db, "ATTACH ?1 AS ?2", -1, &statement, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_text(statement, 1, uri.ptr, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_text(statement, 2, schema, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(statement);
+    if (rc != SQLITE_DONE)
+        r = sqlite_db_err(err, db, rc, "attach '%s'", path);
+out:
+    (void)sqlite3_finalize(statement);
+    buf_dispose(&uri);
+    return r;
 }
 
 int sqlite_db_integrity_check(const char *path, const struct cancel *cancel, struct err *err)

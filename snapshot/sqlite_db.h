@@ -35,6 +35,9 @@ void sqlite_db_close(sqlite3 *db); /* NULL is fine */
  * which it must therefore not need.  Close with sqlite3_close(). */
 int sqlite_db_open_own(const char *path, sqlite3 **ret_db, struct err *err);
 
+/* ATTACH another such file to db, under the name of schema. */
+int sqlite_db_attach_own(sqlite3 *db, const char *path, const char *schema, struct err *err);
+
 /* Record the failure `rc` of db (may be NULL) with its text: "read 'app.db': database disk image is
  * malformed (SQLITE_CORRUPT)".  @return the code, as above. */
 int sqlite_db_err(struct err *err, sqlite3 *db, int rc, const char *format, ...)

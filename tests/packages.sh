@@ -11,7 +11,8 @@ test_packages=(
     git procps libcmocka-dev                                   # harness
     clang libclang-rt-14-dev clang-format clang-tidy llvm      # the second compiler, lints, fuzzing
     universal-ctags shellcheck valgrind libc6-dbg
-    sqlite3 zstd xxhash python3 python3-botocore python3-cryptography restic # oracles
+    sqlite3 sqlite3-tools zstd xxhash python3 python3-botocore # oracles
+    python3-cryptography restic
     strace mandoc openssl libfaketime
     ceph-mon ceph-osd ceph-common radosgw                      # real S3 servers
     swift-proxy swift-account swift-container swift-object memcached

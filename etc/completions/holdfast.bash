@@ -15,7 +15,7 @@ _holdfast_databases() { sed -n 's/^[[:blank:]]*\[database:\([^]]*\)\].*/\1/p' "$
 
 _holdfast() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands='create list download restore version help' command='' i
+    local commands='create list download restore diff version help' command='' i
     local settings='--store --endpoint --region --addressing --access-key-id
         --secret-access-key-file --session-token-file --profile --ca-file --attempts --state-dir
         --spool-dir --log --threads --compression --part-size --busy-timeout'
@@ -43,7 +43,7 @@ _holdfast() {
         return
         ;;
     --store | --endpoint | --region | --access-key-id | --profile | --attempts | --threads | \
-        --compression | --part-size | --busy-timeout | --label | --name | --at)
+        --compression | --part-size | --busy-timeout | --label | --name | --at | --limit)
         return
         ;;
     esac
@@ -52,6 +52,7 @@ _holdfast() {
     list) own='--name' ;;
     download) own='--output --force --seed --name --dry-run' ;;
     restore) own='--at --undo --output --swap --no-undo --if-missing --name --adopt --yes --dry-run' ;;
+    diff) own='--rows --limit --pages --name' ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$own $common $settings" -- "$cur")

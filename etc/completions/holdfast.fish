@@ -6,18 +6,19 @@ function __holdfast_databases
     test -r $config; and sed -n 's/^[[:blank:]]*\[database:\([^]]*\)\].*/\1/p' $config
 end
 
-set -l commands create list download restore version help
-set -l with_settings '__fish_seen_subcommand_from create list download restore'
+set -l commands create list download restore diff version help
+set -l with_settings '__fish_seen_subcommand_from create list download restore diff'
 
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a create -d 'back up a database that is in use'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a list -d 'show the backups of a database'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a download -d 'fetch a backup as a SQLite file'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a restore -d 'put a backup back'
+complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a diff -d 'show what changed'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a version -d 'show the version'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a help -d 'explain a command'
 complete -c holdfast -n '__fish_seen_subcommand_from help' -f -a "$commands"
 complete -c holdfast -n $with_settings -a '(__holdfast_databases)' -d 'database'
-complete -c holdfast -n '__fish_seen_subcommand_from download restore' -a latest -d 'the newest backup'
+complete -c holdfast -n '__fish_seen_subcommand_from download restore diff' -a latest -d 'the newest backup'
 
 complete -c holdfast -l json -d 'print JSON'
 complete -c holdfast -s h -l help -d 'explain the command'
@@ -29,6 +30,9 @@ complete -c holdfast -n '__fish_seen_subcommand_from create download restore' -s
 complete -c holdfast -n '__fish_seen_subcommand_from download restore' -s o -l output -rF -d 'where to'
 complete -c holdfast -n '__fish_seen_subcommand_from download' -l force -d 'replace a file'
 complete -c holdfast -n '__fish_seen_subcommand_from download' -l seed -rF -d 'an older copy'
+complete -c holdfast -n '__fish_seen_subcommand_from diff' -l rows -d 'list keys, too'
+complete -c holdfast -n '__fish_seen_subcommand_from diff' -l limit -x -d 'keys a table and kind'
+complete -c holdfast -n '__fish_seen_subcommand_from diff' -l pages -d 'pages only'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l at -x -d 'the newest at or before'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l undo -d 'from before the last restore'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l swap -d 'exchange the file'
