@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "snapshot/diff_internal.h"
 #include "snapshot/fetch.h"
 #include "snapshot/progress.h"
@@ -49,6 +50,7 @@ void diff_result_dispose(struct diff_result *result)
 static int make_stage(const char *spool_dir, uint64_t size, struct stage *stage, struct err *err)
 {
     const char *dirs[] = { spool_dir, secure_getenv("TMPDIR"), "/var/tmp", "/tmp" };
+    struct err why = { 0 };
     int r = ERR_IO;
 
     for (size_t i = 0; r < 0 && i < sizeof(dirs) / sizeof(dirs[0]); i++) {
@@ -56,13 +58,17 @@ static int make_stage(const char *spool_dir, uint64_t size, struct stage *stage,
 
         if (path == NULL)
             continue;
-        r = stage_new(path, stage, err);
+        r = stage_new(path, stage, &why);
         if (r == 0)
-            r = stage_reserve(stage, size, 0, err);
+            r = stage_reserve(stage, size, 0, &why);
         if (r < 0)
             stage_dispose(stage);
+        if (r < 0 && dirs[i] == spool_dir)
+            log_warn("the spool's directory cannot be used: %s", why.msg);
         free(path);
     }
+    if (r < 0 && err != NULL)
+        *err = why;
     return r;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/cancel.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "snapshot/progress.h"
 #include "tests/harness/restore_rig.h"
 #include "tests/harness/temp_dir.h"
@@ -95,17 +96,29 @@ static void fetches_no_page_where_none_is_needed(void **state)
     restore_rig_dispose(&rig);
 }
 
+static void count_warnings(void *context, enum log_level level, const char *line)
+{
+    unsigned *count = context;
+
+    if (level == LOG_LEVEL_WARN && strstr(line, "/nowhere/at/all") != NULL)
+        (*count)++;
+}
+
 static void goes_elsewhere_where_nothing_can_be_written(void **state)
 {
     const struct diff_options options = { .fetch = { .spool_dir = "/nowhere/at/all" } };
     struct diff_result result = { 0 };
+    unsigned warnings = 0;
     struct restore_rig rig;
 
     (void)state;
     restore_rig_init(&rig, 4096, 2);
+    log_set_sink(count_warnings, &warnings, LOG_LEVEL_WARN);
     assert_int_equal(setenv("TMPDIR", rig.work, 1), 0);
     assert_int_equal(diff_in(&rig, 0, 1, &options, &result, NULL), 0);
     assert_int_equal(unsetenv("TMPDIR"), 0);
+    log_set_sink(NULL, NULL, LOG_LEVEL_WARN);
+    assert_int_equal(warnings, 2); /* for either file */
     assert_int_equal(result.table_count, 2);
     diff_result_dispose(&result);
     assert_int_equal(restore_rig_count(&rig), 0);

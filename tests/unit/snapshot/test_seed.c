@@ -149,6 +149,42 @@ static void fetches_only_what_an_older_or_newer_copy_has_not(void **state)
     }
 }
 
+static void fetches_what_a_smaller_or_larger_copy_has_not(void **state)
+{
+    const struct pack_fixture_options options = { .incremental = true };
+    struct restore_rig rig;
+    sqlite3 *db;
+
+    (void)state;
+    restore_rig_init(&rig, 1024, 1);
+    db = sqlite_fixture_open(&rig.source);
+    sqlite_fixture_exec(db, "CREATE TABLE more AS SELECT randomblob(1000) FROM t LIMIT 500");
+    (void)pack_fixture_add(&rig.packs, rig.source.path, &options);
+    sqlite_fixture_exec(db, "DROP TABLE more; DELETE FROM t WHERE id > 500; VACUUM");
+    (void)pack_fixture_add(&rig.packs, rig.source.path, &options);
+    (void)sqlite3_close(db);
+    assert_true(rig.packs.backups[0].len < rig.packs.backups[1].len);
+    assert_true(rig.packs.backups[2].len < rig.packs.backups[0].len);
+    for (size_t from = 0; from < 3; from++) {
+        const struct pack_fixture_backup *local = &rig.packs.backups[from];
+
+        for (size_t to = 0; to < 3; to++) {
+            struct seed seed = backup_seed(&rig, from);
+
+            assert_int_equal(check(&rig, to, &seed).fetched_bytes,
+                             expected_bytes(&rig, to, local->bytes, local->len));
+        }
+    }
+    for (size_t to = 0; to < 3; to++) { /* it is at the smallest */
+        const struct seed live = { .path = rig.source.path, .live = true };
+
+        assert_int_equal(
+            check(&rig, to, &live).fetched_bytes,
+            expected_bytes(&rig, to, rig.packs.backups[2].bytes, rig.packs.backups[2].len));
+    }
+    restore_rig_dispose(&rig);
+}
+
 /* Backup 2 from the live database, which is at backup 3, in its own or another journal mode. */
 static struct fetch_tally check_live(struct restore_rig *rig, const char *journal_mode)
 {
@@ -528,6 +564,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fetches_only_what_an_older_or_newer_copy_has_not),
+        cmocka_unit_test(fetches_what_a_smaller_or_larger_copy_has_not),
         cmocka_unit_test(copies_from_a_live_database_in_either_journal_mode),
         cmocka_unit_test(lets_others_write_while_it_scans),
         cmocka_unit_test(copies_from_a_database_that_is_written_to_meanwhile),
