@@ -192,9 +192,10 @@ static int verify(struct verification *verification, struct err *err)
     int r;
 
     r = fill_options(verification, err);
-    if (r == 0)
+    if (r == 0) {
         r = catalog_load(verification->store, verification->database->name, false,
                          &verification->manifest, err);
+    }
     if (r == 0 && args->positional_count > 1)
         r = select_backup(verification, args->positionals[1], err);
     if (r < 0)

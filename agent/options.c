@@ -17,7 +17,7 @@
 #define MIB           (UINT64_C(1) << 20)
 #define GIB           (UINT64_C(1) << 30)
 #define HOUR_MS       (UINT64_C(60) * 60 * 1000)
-#define YEAR_MS       (366 * 24 * HOUR_MS)
+#define YEAR_MS       (UINT64_C(366) * 24 * HOUR_MS)
 #define FILE_SUFFIX   "_file"
 #define ENV_PREFIX    "HOLDFAST_"
 
@@ -159,7 +159,7 @@ static const struct option_spec specs[OPTION_COUNT] = {
                             .type = OPTION_DURATION,
                             .per_database = true,
                             .min = HOUR_MS,
-                            .max = 100 * YEAR_MS,
+                            .max = UINT64_C(100) * YEAR_MS,
                             .default_text = "30d",
                             .help = "how often to send all pages, and not only what changed" },
     [OPTION_KEEP_LAST] = { .section = "retention",

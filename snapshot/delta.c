@@ -119,7 +119,7 @@ static int take_page_one(struct scan *scan, const uint8_t *page_one, struct err 
     struct delta *delta = scan->delta;
     const struct page_hash hash =
         page_hash(scan->options->hash_seed, 1, page_one, delta->facts.page_size);
-    struct page_hash known;
+    struct page_hash known = { 0, 0 };
     int r;
 
     r = hash_spool_put(delta->hashes, 1, &hash, 1, err);

@@ -105,8 +105,9 @@ _Static_assert(NUMBERS * 8u + FINGERPRINT_HEADER_SIZE + WAL_INDEX_HEADER_SIZE +
                    FINGERPRINT_STORED_SIZE,
                "a fingerprint does not fit");
 
-void fingerprint_encode(const struct fingerprint *f, uint8_t out[FINGERPRINT_STORED_SIZE])
+void fingerprint_encode(const struct fingerprint *fingerprint, uint8_t out[FINGERPRINT_STORED_SIZE])
 {
+    const struct fingerprint *f = fingerprint;
     const uint64_t numbers[NUMBERS] = {
         f->device,
         f->inode,

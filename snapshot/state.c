@@ -111,7 +111,7 @@ static int read_block(struct state_reader *reader, enum index_type type, struct 
         r = index_block_len(start, sizeof(start), &len, err);
     if (r < 0)
         return r;
-    if (len > reader->size - reader->offset)
+    if (len == 0 || len > reader->size - reader->offset)
         return corrupt(err, "is cut off");
     stored = malloc(len);
     if (stored == NULL)

@@ -248,9 +248,10 @@ static int walk_frames(struct job *job, struct err *err)
                 return err_nomem(err);
             job->entries = grown;
         }
-        if (r == 0)
+        if (r == 0) {
             job->entries[job->entry_count++] =
                 (struct seek_entry){ (uint32_t)stored_len, (uint32_t)raw_len };
+        }
         at += stored_len;
     }
     return r;

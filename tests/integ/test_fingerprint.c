@@ -8,6 +8,7 @@
  */
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/parse.h"
 #include "snapshot/fingerprint.h"
 #include "snapshot/source.h"
 #include "tests/harness/image.h"
@@ -229,6 +230,14 @@ static void never_says_unchanged_of_what_has_changed(void **state)
     }
 }
 
+static unsigned read_number(const char *text)
+{
+    uint64_t number = 0;
+
+    assert_int_equal(parse_u64(text, 1, UINT32_MAX, &number, NULL), 0);
+    return (unsigned)number;
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -236,8 +245,8 @@ int main(int argc, char **argv)
     };
 
     if (argc > 1)
-        trials = (unsigned)strtoul(argv[1], NULL, 10);
+        trials = read_number(argv[1]);
     if (argc > 2)
-        seed = (unsigned)strtoul(argv[2], NULL, 10);
+        seed = read_number(argv[2]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,6 +203,52 @@ static void lists_nothing_when_any_call_of_the_store_fails(void **state)
     }
 }
 
+/* What an hourly backup costs: the pack and the manifest.  When nothing was committed: nothing. */
+static void an_hour_is_two_puts_and_a_quiet_one_no_request(void **state)
+{
+    struct backup_options options;
+    struct backup_record record;
+    struct backup_report report;
+    char state_dir[128];
+    struct rig rig;
+    sqlite3 *db;
+
+    (void)state;
+    rig_init(&rig, "wal", 3000, false);
+    options = options_of(&rig);
+    (void)snprintf(state_dir, sizeof(state_dir), "%s/state", rig.dir);
+    options.state_dir = state_dir;
+    options.full_below = 1;
+    options.part_size = 0;
+    assert_int_equal(backup_create(rig.store, &options, &record, NULL, NULL), 0);
+    backup_record_dispose(&record);
+    for (int hour = 0; hour < 3; hour++) {
+        db = sqlite_fixture_open(&rig.fixture);
+        sqlite_fixture_exec(db, "UPDATE t SET body = body || 'x' WHERE id = 70");
+        (void)sqlite3_close(db);
+        rig.counters.calls = rig.counters.puts = 0;
+        assert_int_equal(backup_create(rig.store, &options, &record, &report, NULL), 0);
+        assert_false(report.unchanged);
+        assert_int_equal(record.kind, BACKUP_INCREMENTAL);
+        assert_int_equal(rig.counters.calls, 2);
+        assert_int_equal(rig.counters.puts, 2);
+        backup_record_dispose(&record);
+        rig.counters.calls = 0;
+        assert_int_equal(backup_create(rig.store, &options, &record, &report, NULL), 0);
+        assert_true(report.unchanged);
+        assert_int_equal(rig.counters.calls, 0);
+        backup_record_dispose(&record);
+    }
+    /* Without anything remembered it is incremental too. */
+    options.state_dir = NULL;
+    options.force = true;
+    assert_int_equal(backup_create(rig.store, &options, &record, &report, NULL), 0);
+    assert_int_equal(record.kind, BACKUP_INCREMENTAL);
+    backup_record_dispose(&record);
+    assert_int_equal(backup_count(&rig), 5);
+    rig_dispose(&rig);
+}
+
 static void *cancel_later(void *argument)
 {
     struct cancel *cancel = argument;
@@ -431,6 +477,7 @@ int main(void)
         cmocka_unit_test(records_what_was_backed_up),
         cmocka_unit_test(costs_two_puts_when_the_pack_fits_one_part),
         cmocka_unit_test(lists_nothing_when_any_call_of_the_store_fails),
+        cmocka_unit_test(an_hour_is_two_puts_and_a_quiet_one_no_request),
         cmocka_unit_test(lists_nothing_when_canceled_at_any_moment),
         cmocka_unit_test(lists_nothing_when_a_disk_is_full),
         cmocka_unit_test(refuses_the_history_of_another_source),

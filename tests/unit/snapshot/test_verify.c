@@ -86,7 +86,7 @@ static void finds_nothing_wrong_with_what_is_whole(void **state)
 static void names_those_that_need_an_object_that_is_gone_or_cut_short(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < BACKUPS * 2; i++) {
+    for (size_t i = 0; i < (size_t)BACKUPS * 2; i++) {
         struct restore_rig rig;
         const struct pack_record *pack;
         char key[CATALOG_KEY_SIZE];
@@ -146,9 +146,10 @@ static void names_those_that_a_flipped_bit_affects(void **state)
             /* Whether those parts' bits mean something is theirs to say. */
             if (at >= map_end)
                 expected |= found & 1u << i;
-            if (found != expected)
+            if (found != expected) {
                 fail_msg("part %zu pack %zu, byte %llu: %x instead of %x", k / 4, i,
                          (unsigned long long)at, found, expected);
+            }
             flips++;
             affecting += found != 0;
             restore_rig_flip(&rig, i, at);
