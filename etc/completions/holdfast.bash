@@ -15,10 +15,11 @@ _holdfast_databases() { sed -n 's/^[[:blank:]]*\[database:\([^]]*\)\].*/\1/p' "$
 
 _holdfast() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands='create list download restore diff version help' command='' i
+    local commands='create list download restore verify diff prune pin unpin version help' command='' i
     local settings='--store --endpoint --region --addressing --access-key-id
         --secret-access-key-file --session-token-file --profile --ca-file --attempts --state-dir
-        --spool-dir --log --threads --compression --part-size --busy-timeout'
+        --spool-dir --log --threads --compression --part-size --busy-timeout --full-every --keep-last --keep-hourly
+        --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --prune-grace'
     local common='--config --json --help' own=''
 
     COMPREPLY=()
@@ -43,15 +44,19 @@ _holdfast() {
         return
         ;;
     --store | --endpoint | --region | --access-key-id | --profile | --attempts | --threads | \
-        --compression | --part-size | --busy-timeout | --label | --name | --at | --limit)
+        --compression | --part-size | --busy-timeout | --label | --name | --at | --limit | \
+        --sample | --full-every | --keep-* | --prune-grace)
         return
         ;;
     esac
     case $command in
-    create) own='--label --name --adopt --dry-run' ;;
+    create) own='--label --force --full --prune --name --adopt --dry-run' ;;
     list) own='--name' ;;
     download) own='--output --force --seed --name --dry-run' ;;
     restore) own='--at --undo --output --swap --no-undo --if-missing --name --adopt --yes --dry-run' ;;
+    verify) own='--read --sample --restore --name' ;;
+    prune) own='--name --dry-run' ;;
+    pin | unpin) own='--name' ;;
     diff) own='--rows --limit --pages --name' ;;
     esac
     if [[ $cur == -* ]]; then

@@ -11,9 +11,10 @@ static int read_policy(enum option_id id, const char *text, struct retention_pol
     const struct settings settings = { { &set } };
     int r;
 
-    if (text != NULL)
+    if (text != NULL) {
         assert_int_equal(option_set_put(&set, (struct option_name){ id, false }, text, "x", NULL),
                          0);
+    }
     r = retention_policy_from_settings(&settings, ret_policy, NULL);
     option_set_dispose(&set);
     return r;

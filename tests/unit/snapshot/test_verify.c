@@ -107,8 +107,27 @@ static void names_those_that_need_an_object_that_is_gone_or_cut_short(void **sta
     }
 }
 
-/* A few bits of every part of every pack.  What stands behind the map is not needed to restore, but
- * to rebuild a lost manifest: it is its own backup's. */
+/* Flip one bit of pack i: what verify then names is what a fetch cannot have.  What stands behind
+ * the map is not needed to restore, but to rebuild a lost manifest: whether a bit there means
+ * something is verify's to say, of its own backup alone.  @return whether anything was named. */
+static bool flip(struct restore_rig *rig, size_t i, uint64_t at, uint64_t map_end)
+{
+    unsigned expected, found;
+
+    restore_rig_flip(rig, i, at);
+    expected = broken(rig);
+    found = named(rig, &reading);
+    if (at >= map_end)
+        expected |= found & 1u << i;
+    if (found != expected) {
+        fail_msg("pack %zu, byte %llu: %x instead of %x", i, (unsigned long long)at, found,
+                 expected);
+    }
+    restore_rig_flip(rig, i, at);
+    return found != 0;
+}
+
+/* A few bits of every part of every pack. */
 static void names_those_that_a_flipped_bit_affects(void **state)
 {
     struct restore_rig rig;
@@ -119,40 +138,18 @@ static void names_those_that_a_flipped_bit_affects(void **state)
     for (size_t i = 0; i < BACKUPS; i++) {
         const struct pack_record *pack =
             manifest_find_pack(&rig.packs.manifest, restore_rig_backup(&rig, i)->id);
-        const uint64_t map_end = pack->map_offset + pack->map_len;
-        const struct {
-            uint64_t from, to;
-        } parts[] = {
-            { 0, 4 },
-            { 4, 12 },
-            { 12, pack->hashes_offset },
-            { pack->hashes_offset - 4, pack->hashes_offset },
-            { pack->hashes_offset, pack->hashes_offset + 24 },
-            { pack->hashes_offset + 24, pack->map_offset },
-            { pack->map_offset, pack->map_offset + 24 },
-            { pack->map_offset + 24, map_end },
-            { map_end, pack->size - 9 },
-            { pack->size - 9, pack->size },
-        };
+        const uint64_t hashes = pack->hashes_offset, map = pack->map_offset;
+        const uint64_t map_end = map + pack->map_len;
+        /* Frames: magic, descriptor and sizes, data, checksum; hashes; map; info, seek table. */
+        const uint64_t parts[] = { 0,   4,        12,      hashes - 4,     hashes,    hashes + 24,
+                                   map, map + 24, map_end, pack->size - 9, pack->size };
 
-        for (size_t k = 0; k < 4 * sizeof(parts) / sizeof(parts[0]); k++) {
-            const uint64_t from = parts[k / 4].from, len = parts[k / 4].to - from;
-            const uint64_t at = from + random_u64() % len;
-            unsigned expected, found;
+        for (size_t k = 0; k + 1 < sizeof(parts) / sizeof(parts[0]); k++) {
+            for (int n = 0; n < 4; n++, flips++) {
+                const uint64_t len = parts[k + 1] - parts[k];
 
-            restore_rig_flip(&rig, i, at);
-            expected = broken(&rig);
-            found = named(&rig, &reading);
-            /* Whether those parts' bits mean something is theirs to say. */
-            if (at >= map_end)
-                expected |= found & 1u << i;
-            if (found != expected) {
-                fail_msg("part %zu pack %zu, byte %llu: %x instead of %x", k / 4, i,
-                         (unsigned long long)at, found, expected);
+                affecting += flip(&rig, i, parts[k] + random_u64() % len, map_end);
             }
-            flips++;
-            affecting += found != 0;
-            restore_rig_flip(&rig, i, at);
         }
     }
     assert_int_equal(named(&rig, &reading), 0);
