@@ -123,7 +123,7 @@ static int compare(struct job *job, struct object_store *store, struct err *err)
 
     r = fetch_open(store, options->manifest, options->from, &options->fetch, &job->from, err);
     if (r == 0)
-        r = fetch_open(store, options->manifest, options->to, &options->fetch, &job->to, err);
+        r = fetch_open_beside(job->from, options->to, &job->to, err);
     if (r == 0)
         r = diff_pages(job->from, job->to, &job->result.pages, err);
     if (r < 0 || options->pages_only)
@@ -152,8 +152,8 @@ int diff_backups(struct object_store *store, const struct diff_options *options,
     r = compare(&job, store, err);
     if (r == 0)
         job.result.tally = add_tallies(job.from, job.to);
-    fetch_close(job.from);
     fetch_close(job.to);
+    fetch_close(job.from);
     stage_dispose(&job.from_stage);
     stage_dispose(&job.to_stage);
     if (r < 0) {

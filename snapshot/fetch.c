@@ -52,20 +52,16 @@ struct fetch_tally fetch_tally(const struct fetch *fetch)
     return (struct fetch_tally){ fetch->copied_bytes, fetch->fetched_bytes };
 }
 
-int fetch_open(struct object_store *store, const struct manifest *manifest,
-               const struct backup_record *backup, const struct fetch_options *options,
-               struct fetch **ret_fetch, struct err *err)
+/* blank says what to fetch, and from where. */
+static int open_fetch(const struct fetch *blank, struct fetch **ret_fetch, struct err *err)
 {
-    struct fetch *fetch = calloc(1, sizeof(*fetch));
+    struct fetch *fetch = malloc(sizeof(*fetch));
     int r;
 
     if (fetch == NULL)
         return err_nomem(err);
-    fetch->store = store;
-    fetch->manifest = manifest;
-    fetch->backup = backup;
-    fetch->options = *options;
-    r = pack_map_read(store, manifest, backup, &fetch->map, err);
+    *fetch = *blank;
+    r = pack_map_read(fetch->store, fetch->manifest, fetch->backup, &fetch->map, err);
     if (r == 0) {
         count_index(fetch);
         r = fetch_hashes_read(fetch, err);
@@ -77,6 +73,34 @@ int fetch_open(struct object_store *store, const struct manifest *manifest,
     }
     *ret_fetch = fetch;
     return 0;
+}
+
+int fetch_open(struct object_store *store, const struct manifest *manifest,
+               const struct backup_record *backup, const struct fetch_options *options,
+               struct fetch **ret_fetch, struct err *err)
+{
+    const struct fetch blank = {
+        .store = store,
+        .manifest = manifest,
+        .backup = backup,
+        .options = *options,
+    };
+
+    return open_fetch(&blank, ret_fetch, err);
+}
+
+int fetch_open_beside(const struct fetch *sibling, const struct backup_record *backup,
+                      struct fetch **ret_fetch, struct err *err)
+{
+    const struct fetch blank = {
+        .store = sibling->store,
+        .manifest = sibling->manifest,
+        .backup = backup,
+        .options = sibling->options,
+        .sibling = sibling,
+    };
+
+    return open_fetch(&blank, ret_fetch, err);
 }
 
 void fetch_close(struct fetch *fetch)

@@ -25,6 +25,10 @@ struct object_store;
 int fetch_open(struct object_store *store, const struct manifest *manifest,
                const struct backup_record *backup, const struct fetch_options *options,
                struct fetch **ret_fetch, struct err *err);
+/* Another backup of the same manifest, with the same options.  Page hashes that sibling has read
+ * are not read again, so it must be closed later. */
+int fetch_open_beside(const struct fetch *sibling, const struct backup_record *backup,
+                      struct fetch **ret_fetch, struct err *err);
 void fetch_close(struct fetch *fetch); /* NULL is fine */
 
 /* Every page to its place in fd, by many threads, but for those that seed_copy() has put there.

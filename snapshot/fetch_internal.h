@@ -17,8 +17,8 @@ struct spool;
 
 /* Where the slots of one pack of the map are. */
 struct pack_slots {
-    struct spool *spool;
-    uint64_t first; /* of the pack's, among those in the spool */
+    struct spool *spool; /* NULL: no run refers to the pack */
+    uint64_t first;      /* of the pack's, among those in the spool */
 };
 
 struct fetch {
@@ -26,9 +26,10 @@ struct fetch {
     const struct manifest *manifest;
     const struct backup_record *backup;
     struct fetch_options options;
+    const struct fetch *sibling; /* whose slots are used where it has them; NULL: none */
     struct page_map map;
     struct pack_slots *slots; /* of each pack of the map */
-    struct spool **spools;    /* of struct index_slot; not written to after fetch_open() */
+    struct spool **spools;    /* ours, of struct index_slot; not written to after fetch_open() */
     size_t spool_count;
     bool *copied; /* runs that seed_copy() has put into the file; NULL: it was not called */
     uint64_t copied_bytes;

@@ -49,6 +49,64 @@ static void finds_the_hash_of_every_page(void **state)
     restore_rig_dispose(&rig);
 }
 
+static void reads_nothing_that_a_sibling_has_read(void **state)
+{
+    const struct fetch_options options = { .thread_count = 2 };
+    struct restore_rig rig;
+
+    (void)state;
+    restore_rig_init(&rig, 1024, 5);
+    for (size_t first = 0; first < 5; first++) {
+        for (size_t second = 0; second < 5; second++) {
+            struct fetch *sibling = NULL, *fetch = NULL;
+            size_t maps = second % 2 == 1 ? 2 : 1; /* every second one is a difference */
+            size_t new_packs = second > first ? second - first : 0;
+
+            assert_int_equal(fetch_open(rig.store, &rig.packs.manifest,
+                                        restore_rig_backup(&rig, first), &options, &sibling, NULL),
+                             0);
+            atomic_store(&rig.counters.calls, 0);
+            assert_int_equal(
+                fetch_open_beside(sibling, restore_rig_backup(&rig, second), &fetch, NULL), 0);
+            assert_int_equal(atomic_load(&rig.counters.calls), maps + new_packs);
+            for (size_t i = 0; i < fetch->map.run_count; i++)
+                check_run(&rig, fetch, second, &fetch->map.runs[i]);
+            fetch_close(fetch);
+            fetch_close(sibling);
+        }
+    }
+    restore_rig_dispose(&rig);
+}
+
+/* A difference brings the packs of what it differs from, which its runs need not refer to. */
+static void reads_no_pack_that_holds_none_of_the_pages(void **state)
+{
+    const struct pack_fixture_options all = { .incremental = false };
+    const struct pack_fixture_options changes = { .incremental = true, .map_difference = true };
+    const struct fetch_options options = { .thread_count = 2 };
+    struct fetch *fetch = NULL;
+    struct restore_rig rig;
+    sqlite3 *db;
+
+    (void)state;
+    restore_rig_init(&rig, 4096, 0);
+    db = sqlite_fixture_open(&rig.source);
+    (void)pack_fixture_add(&rig.packs, rig.source.path, &all);
+    sqlite_fixture_exec(db, "DROP TABLE t; VACUUM");
+    (void)pack_fixture_add(&rig.packs, rig.source.path, &changes);
+    (void)sqlite3_close(db);
+    atomic_store(&rig.counters.calls, 0);
+    assert_int_equal(fetch_open(rig.store, &rig.packs.manifest, restore_rig_backup(&rig, 1),
+                                &options, &fetch, NULL),
+                     0);
+    assert_int_equal(fetch->map.page_count, fetch->map.runs[0].page_count);
+    assert_int_equal(atomic_load(&rig.counters.calls), 3); /* two maps, and the hashes of one */
+    for (size_t i = 0; i < fetch->map.run_count; i++)
+        check_run(&rig, fetch, 1, &fetch->map.runs[i]);
+    fetch_close(fetch);
+    restore_rig_dispose(&rig);
+}
+
 static unsigned open_max(struct restore_rig *rig, unsigned threads)
 {
     const struct fetch_options options = { .thread_count = threads };
@@ -105,6 +163,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_the_hash_of_every_page),
+        cmocka_unit_test(reads_nothing_that_a_sibling_has_read),
+        cmocka_unit_test(reads_no_pack_that_holds_none_of_the_pages),
         cmocka_unit_test(asks_for_several_packs_at_a_time_but_not_for_more_than_wanted),
         cmocka_unit_test(fails_when_any_call_of_the_store_fails),
     };
