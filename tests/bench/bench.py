@@ -9,6 +9,9 @@ compresses can be expected to beat.
 Each row is the median of the rounds by wall time, every round with an empty store; the database is
 in the page cache.  CPU is of all processes, peak memory of the largest one.  Requests are counted
 in the server's own log.
+
+Then the next backup, after a share of the rows has changed: at random, as applications do, so that
+the share of the pages is larger.  `cat` of the file is the yardstick there.
 """
 import argparse
 import dataclasses
@@ -22,6 +25,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MIB = 1 << 20
+SHARES = [0, 0.1, 1, 10]  # per cent of the rows
 LIMIT = 1.3  # holdfast create to a directory, in times of zstd alone
 
 
@@ -139,6 +143,13 @@ ZSTD = Tool("zstd alone", "zstd -q -1 -T0 app.db -o app.zst",
             "zstd -q -d app.zst -o back.db")
 
 
+def print_table(lines):
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) if i < 3 or i == 8 else cell.rjust(width)
+                        for i, (cell, width) in enumerate(zip(line, widths))).rstrip())
+
+
 class Bench:
     def __init__(self, directory, holdfast, rounds):
         self.dir, self.holdfast, self.rounds = directory, holdfast, rounds
@@ -203,6 +214,46 @@ class Bench:
             self.rows[operation, store.name if store else "-", tool.name] = \
                 list_of[len(list_of) // 2]
 
+    def change(self, share, number):
+        """Update so many per cent of the messages; @return the share of the pages that differ."""
+        shutil.copyfile(self.path("app.db"), self.path("before.db"))
+        if share > 0:
+            every = round(100 / share)
+            subprocess.run(["sqlite3", self.path("app.db"),
+                            "UPDATE message SET author = author || 'x' WHERE id %% %d = %d;"
+                            "PRAGMA wal_checkpoint(TRUNCATE)" % (every, number % every)],
+                           check=True, stdout=subprocess.DEVNULL)
+        changed = total = 0
+        with open(self.path("before.db"), "rb") as a, open(self.path("app.db"), "rb") as b:
+            while page := b.read(4096):
+                total += 1
+                changed += page != a.read(4096)
+        self.remove("before.db")
+        return 100 * changed / total
+
+    def next_backups(self, tool, store):
+        """Rows: what was changed, and what the backup after it took."""
+        env = {**self.env, **store.env, "RESTIC_REPOSITORY": store.restic}
+        self.remove("state", "copy.db", "app.zst", "restic")
+        store.clear()
+        self.shell(tool.prepare, env)
+        self.shell(tool.backup, env)
+        rows = []
+        for number, share in enumerate(SHARES):
+            pages = self.change(share, number)
+            self.remove("copy.db", "app.zst")
+            time.sleep(3.5)  # so that time stamps tell that nothing has changed since
+            if share == 0:
+                self.shell(tool.backup, env)
+            cat, _, _ = self.shell("cat app.db > /dev/null", env)
+            before = store.stored()
+            sample = self.timed(tool.backup, env, store)
+            rows.append(("%g %% of rows, %.1f %% of pages" % (share, pages), store.name, tool.name,
+                         "%.2f" % sample.wall, "%.1f" % (sample.wall / cat), "%.2f" % sample.cpu,
+                         "%.0f" % (sample.rss / MIB), "%.2f" % ((sample.stored - before) / MIB),
+                         sample.requests))
+        return rows
+
     def table(self):
         lines = [("operation", "store", "tool", "wall s", "x zstd", "CPU s", "peak MiB",
                   "stored MiB", "requests")]
@@ -213,10 +264,7 @@ class Bench:
                     lines.append((op, store, tool, "%.2f" % s.wall, "%.2f" % (s.wall / yardstick),
                                   "%.2f" % s.cpu, "%.0f" % (s.rss / MIB), "%.1f" % (s.stored / MIB),
                                   s.requests))
-        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-        for line in lines:
-            print("  ".join(cell.ljust(width) if i < 3 or i == 8 else cell.rjust(width)
-                            for i, (cell, width) in enumerate(zip(line, widths))).rstrip())
+        print_table(lines)
 
     def ratio(self):
         return (self.rows["backup", "directory", "holdfast"].wall /
@@ -247,6 +295,13 @@ def main():
         print("database of %d MiB, %d processors, median of %d\n" % (
             os.path.getsize(bench.path("app.db")) // MIB, os.cpu_count(), args.rounds))
         bench.table()
+        rows = [("changed", "store", "tool", "wall s", "x cat", "CPU s", "peak MiB", "added MiB",
+                 "requests")]
+        for store in stores:
+            for tool in tools(store, bench.holdfast):
+                rows += bench.next_backups(tool, store)
+        print()
+        print_table(rows)
         print("\nholdfast create to a directory: %.2f x zstd -1 -T0 alone (at most %.1f)" % (
             bench.ratio(), LIMIT))
         if args.check and bench.ratio() > LIMIT:

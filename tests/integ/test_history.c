@@ -34,7 +34,7 @@
 #include <unistd.h>
 
 #define STEPS      24
-#define IMAGES_MAX (STEPS * 2u)
+#define IMAGES_MAX 48u /* more than there are steps */
 #define HOSTS      2
 #define MINUTE_MS  INT64_C(60000)
 #define HOUR_MS    INT64_C(3600000)
