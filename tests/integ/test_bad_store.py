@@ -183,14 +183,16 @@ class Local(Case):
 
     def test_garbage_manifest(self):
         open(self.manifest, "wb").write(b"\x00not json at all")
-        for args in (("list", "app"), ("create", self.source), ("download", "app", "latest")):
+        # One that remembers the manifest builds upon what it remembers.
+        for args in (("list", "app"), ("create", self.source, "--force"),
+                     ("download", "app", "latest")):
             self.fails(self.run_in(self.store, *args), 13, os.path.basename(self.manifest))
 
     def test_manifest_of_a_newer_format(self):
         document = json.load(open(self.manifest))
         document["format"] = 99
         json.dump(document, open(self.manifest, "w"))
-        for args in (("list", "app"), ("create", self.source)):
+        for args in (("list", "app"), ("create", self.source, "--force")):
             self.fails(self.run_in(self.store, *args), 1, "99")
 
     def test_full_disk(self):

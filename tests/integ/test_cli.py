@@ -134,7 +134,7 @@ class Create(Case):
 
     def test_json(self):
         backup = self.create("--label", "Grüße\n\x1b[31m")
-        self.assertEqual(set(backup), BACKUP_KEYS | {"database", "store"})
+        self.assertEqual(set(backup), BACKUP_KEYS | {"database", "store", "unchanged"})
         self.assertRegex(backup["id"], UUID)
         self.assertRegex(backup["created_at"], r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
         self.assertEqual(backup["label"], "Grüße\n\x1b[31m")
@@ -627,7 +627,7 @@ class BadInput(Case):
 
     def test_commands_and_flags_that_are_none(self):
         self.fails(2, ["'creat'", "'create'"], "creat", store=False)
-        for name in ("agent", "run", "status", "prune", "verify", "doctor"):
+        for name in ("agent", "run", "status", "doctor"):
             self.fails(2, "no command '%s'" % name, name, store=False)
         self.fails(2, "'--thread'", "list", "app", "--thread", "1")
         self.fails(2, "'list' has no flag '--force'", "list", "app", "--force")

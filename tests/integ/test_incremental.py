@@ -1,5 +1,5 @@
-"""Goal: an hour costs two requests and a quiet one none; what is kept, pruned and verified is what the
-commands say, from the outside.
+"""Goal: an hour costs two requests and a quiet one none; what is kept, pruned and verified is what
+the commands say, from the outside.
 
 usage: test_incremental.py STORE
 """
