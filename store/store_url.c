@@ -1,5 +1,6 @@
 #include "store/store_url.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,12 +16,34 @@
 static const char url_examples[] =
     "s3://bucket/prefix?endpoint=http://minio:9000, or file:///absolute/directory";
 
+/* Parameters are not repeated: somebody may have put a secret there. */
 static int refuse(struct err *err, const char *hint, const char *text, const char *why)
 {
-    const int r = err_set(err, ERR_CONFIG, "store URL '%s' %s", text, why);
+    const int r =
+        err_set(err, ERR_CONFIG, "store URL '%.*s' %s", (int)strcspn(text, "?"), text, why);
 
     err_hint(err, "%s", hint);
     return r;
+}
+
+/* The text itself may hold the secret: none of it is repeated. */
+static int refuse_credentials(struct err *err)
+{
+    const int r = err_set(err, ERR_CONFIG, "the store URL holds credentials");
+
+    err_hint(err, "set access_key_id and secret_access_key in the configuration, or "
+                  "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+    return r;
+}
+
+/* "user:secret@", also with a slash in the secret: no bucket, prefix or host has an '@'.  The path
+ * of a directory may. */
+static bool holds_credentials(const char *text)
+{
+    static const char file[] = "file:///";
+    const char *at = memchr(text, '@', strcspn(text, "?"));
+
+    return at != NULL && strncmp(text, file, sizeof(file) - 1) != 0;
 }
 
 /* RFC 3986 section 2.1; a NUL cannot be meant. */
@@ -80,7 +103,7 @@ static int set_parameter(struct store_url *url, struct str name, const char *val
     return *to == NULL ? ERR_NOMEM : 0;
 }
 
-static int parse_query(const char *text, struct str query, struct store_url *url, struct err *err)
+static int parse_query(struct str query, struct store_url *url, struct err *err)
 {
     static const char known[] = "the parameters are endpoint, region and addressing (auto, path or "
                                 "virtual); '&' joins them";
@@ -100,8 +123,10 @@ static int parse_query(const char *text, struct str query, struct store_url *url
         if (r == ERR_NOMEM)
             return err_nomem(err);
         if (r < 0) {
-            r = err_set(err, ERR_CONFIG, "store URL '%s' has %s parameter '%.*s'", text,
-                        r == ERR_NOT_FOUND ? "an unknown" : "a bad", (int)name.len, name.ptr);
+            /* Without a '=' it may be anything, a secret too. */
+            r = err_set(err, ERR_CONFIG, "the store URL has %s parameter%s%.*s%s",
+                        r == ERR_NOT_FOUND ? "an unknown" : "a bad", equals != NULL ? " '" : "",
+                        equals != NULL ? (int)name.len : 0, name.ptr, equals != NULL ? "'" : "");
             err_hint(err, "%s", known);
             return r;
         }
@@ -121,14 +146,6 @@ static int parse_s3(const char *text, struct store_url *url, struct err *err)
     struct str prefix = STR_LIT("");
 
     url->kind = STORE_KIND_S3;
-    if (memchr(rest, '@', bucket.len) != NULL) {
-        /* The text itself may hold the secret: it is not repeated. */
-        const int r = err_set(err, ERR_CONFIG, "the store URL holds credentials");
-
-        err_hint(err, "set access_key_id and secret_access_key in the configuration, or "
-                      "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
-        return r;
-    }
     if (bucket.len == 0)
         return refuse(err, url_examples, text, "names no bucket");
     if (slash != NULL) {
@@ -151,7 +168,7 @@ static int parse_s3(const char *text, struct store_url *url, struct err *err)
         return refuse(err, "use letters, digits, '.', '_' and '-', joined by single slashes", text,
                       "has a prefix that not every server takes");
     }
-    return query == NULL ? 0 : parse_query(text, str_from(query + 1), url, err);
+    return query == NULL ? 0 : parse_query(str_from(query + 1), url, err);
 }
 
 static int parse_file(const char *text, struct store_url *url, struct err *err)
@@ -176,7 +193,9 @@ int store_url_parse(const char *text, struct store_url *ret_url, struct err *err
 
     if (strlen(text) > URL_LEN_MAX)
         return err_set(err, ERR_CONFIG, "the store URL is longer than %u bytes", URL_LEN_MAX);
-    if (strncmp(text, "s3://", 5) == 0) {
+    if (holds_credentials(text)) {
+        r = refuse_credentials(err);
+    } else if (strncmp(text, "s3://", 5) == 0) {
         r = parse_s3(text, &url, err);
     } else if (strncmp(text, "file://", 7) == 0) {
         r = parse_file(text, &url, err);

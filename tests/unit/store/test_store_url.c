@@ -91,6 +91,34 @@ static void bad_urls_are_refused_with_advice(void **state)
     }
 }
 
+static void a_secret_in_a_url_is_not_repeated(void **state)
+{
+    static const char *const urls[] = {
+        "s3://AKID:hunter2@b/p",
+        "s3://AKID:slash/hunter2@b/p",
+        "s3://b/p@hunter2",
+        "s3://b?secret_access_key=hunter2",
+        "s3://b?hunter2",
+        "s3://b?access_key_id=A&secret=hunter2",
+        "https://AKID:hunter2@host/b",
+        "https://host/b?secret=hunter2",
+        "file://user:hunter2@host/b",
+        "s3://?secret=hunter2",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+        struct store_url url;
+        struct err err = { 0 };
+
+        print_message("  %s\n", urls[i]);
+        assert_int_equal(store_url_parse(urls[i], &url, &err), ERR_CONFIG);
+        assert_true(err.msg[0] != '\0' && err.hint[0] != '\0');
+        assert_null(strstr(err.msg, "hunter2"));
+        assert_null(strstr(err.hint, "hunter2"));
+    }
+}
+
 static void opening_takes_defaults_and_lets_the_url_win(void **state)
 {
     struct secret secret = SECRET_INIT;
@@ -124,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_urls_are_taken_apart),
         cmocka_unit_test(bad_urls_are_refused_with_advice),
+        cmocka_unit_test(a_secret_in_a_url_is_not_repeated),
         cmocka_unit_test(opening_takes_defaults_and_lets_the_url_win),
     };
 
