@@ -6,18 +6,31 @@
 #include <string.h>
 
 static const struct flag_spec flags[FLAG_COUNT] = {
-    [FLAG_CONFIG] = { "config", 'c', "FILE" }, [FLAG_JSON] = { "json", 0, NULL },
-    [FLAG_HELP] = { "help", 'h', NULL },       [FLAG_NAME] = { "name", 0, "NAME" },
-    [FLAG_LABEL] = { "label", 0, "TEXT" },     [FLAG_ADOPT] = { "adopt", 0, NULL },
-    [FLAG_OUTPUT] = { "output", 'o', "FILE" }, [FLAG_FORCE] = { "force", 0, NULL },
-    [FLAG_FULL] = { "full", 0, NULL },         [FLAG_PRUNE] = { "prune", 0, NULL },
-    [FLAG_READ] = { "read", 0, NULL },         [FLAG_RESTORE] = { "restore", 0, NULL },
-    [FLAG_SAMPLE] = { "sample", 0, "SHARE" },  [FLAG_SEED] = { "seed", 0, "FILE" },
-    [FLAG_PAGES] = { "pages", 0, NULL },       [FLAG_ROWS] = { "rows", 0, NULL },
-    [FLAG_LIMIT] = { "limit", 0, "COUNT" },    [FLAG_AT] = { "at", 0, "TIME" },
-    [FLAG_UNDO] = { "undo", 0, NULL },         [FLAG_SWAP] = { "swap", 0, NULL },
-    [FLAG_NO_UNDO] = { "no-undo", 0, NULL },   [FLAG_IF_MISSING] = { "if-missing", 0, NULL },
-    [FLAG_YES] = { "yes", 'y', NULL },         [FLAG_DRY_RUN] = { "dry-run", 'n', NULL },
+    [FLAG_CONFIG] = { "config", 'c', "FILE" },
+    [FLAG_JSON] = { "json", 0, NULL },
+    [FLAG_HELP] = { "help", 'h', NULL },
+    [FLAG_NAME] = { "name", 0, "NAME" },
+    [FLAG_LABEL] = { "label", 0, "TEXT" },
+    [FLAG_ADOPT] = { "adopt", 0, NULL },
+    [FLAG_OUTPUT] = { "output", 'o', "FILE" },
+    [FLAG_FORCE] = { "force", 0, NULL },
+    [FLAG_FULL] = { "full", 0, NULL },
+    [FLAG_PRUNE] = { "prune", 0, NULL },
+    [FLAG_READ] = { "read", 0, NULL },
+    [FLAG_RESTORE] = { "restore", 0, NULL },
+    [FLAG_FROM_PACKS] = { "from-packs", 0, NULL },
+    [FLAG_SAMPLE] = { "sample", 0, "SHARE" },
+    [FLAG_SEED] = { "seed", 0, "FILE" },
+    [FLAG_PAGES] = { "pages", 0, NULL },
+    [FLAG_ROWS] = { "rows", 0, NULL },
+    [FLAG_LIMIT] = { "limit", 0, "COUNT" },
+    [FLAG_AT] = { "at", 0, "TIME" },
+    [FLAG_UNDO] = { "undo", 0, NULL },
+    [FLAG_SWAP] = { "swap", 0, NULL },
+    [FLAG_NO_UNDO] = { "no-undo", 0, NULL },
+    [FLAG_IF_MISSING] = { "if-missing", 0, NULL },
+    [FLAG_YES] = { "yes", 'y', NULL },
+    [FLAG_DRY_RUN] = { "dry-run", 'n', NULL },
 };
 
 static const struct command commands[COMMAND_COUNT] = {
@@ -206,6 +219,25 @@ static const struct command commands[COMMAND_COUNT] = {
         .positional_max = 2,
         .has_options = true,
         .run = cmd_verify,
+    },
+    {
+        .name = "repair",
+        .summary = "make a lost or damaged manifest again",
+        .usage = "DB [--dry-run]",
+        .description =
+            "Every pack tells of its backup. Where the newest manifest is lost or cannot be\n"
+            "read, a new one is made of what the packs say, and written after it; nothing is\n"
+            "overwritten. Pins and the like come from the newest manifest that can be read.\n"
+            "Damaged data is not mended: 'verify' tells what it affects.\n",
+        .examples = "holdfast repair app --dry-run\n"
+                    "holdfast repair app\n",
+        .flags = { { FLAG_FROM_PACKS, "although the newest manifest can be read" },
+                   { FLAG_NAME, "the database's name in the store; default: the file's" },
+                   { FLAG_DRY_RUN, "say what would be done, change nothing" } },
+        .positional_min = 1,
+        .positional_max = 1,
+        .has_options = true,
+        .run = cmd_repair,
     },
     {
         .name = "prune",

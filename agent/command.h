@@ -28,6 +28,7 @@ enum flag_id {
     FLAG_READ,
     FLAG_RESTORE,
     FLAG_SAMPLE,
+    FLAG_FROM_PACKS,
     FLAG_PAGES,
     FLAG_ROWS,
     FLAG_LIMIT,
@@ -70,7 +71,7 @@ struct command {
     int (*run)(struct session *session, struct err *err);
 };
 
-#define COMMAND_COUNT 11
+#define COMMAND_COUNT 12
 
 const struct command *command_at(size_t index); /* in the order of the help */
 /* NULL when there is none. */
@@ -85,6 +86,7 @@ int cmd_download(struct session *session, struct err *err);
 int cmd_restore(struct session *session, struct err *err);
 int cmd_diff(struct session *session, struct err *err);
 int cmd_verify(struct session *session, struct err *err);
+int cmd_repair(struct session *session, struct err *err);
 int cmd_prune(struct session *session, struct err *err);
 int cmd_pin(struct session *session, struct err *err);
 int cmd_unpin(struct session *session, struct err *err);

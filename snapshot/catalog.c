@@ -64,8 +64,8 @@ static int check_place(const struct manifest *manifest, const char *database, ui
     return 0;
 }
 
-static int load_generation(struct object_store *store, const char *database, uint64_t generation,
-                           struct manifest *ret_manifest, struct err *err)
+int catalog_load_generation(struct object_store *store, const char *database, uint64_t generation,
+                            struct manifest *ret_manifest, struct err *err)
 {
     struct buf text = BUF_INIT(MANIFEST_LEN_MAX);
     struct manifest manifest = MANIFEST_INIT;
@@ -84,8 +84,9 @@ static int load_generation(struct object_store *store, const char *database, uin
     if (r == 0)
         r = check_place(&manifest, database, generation, err);
     if (r == ERR_CORRUPT) {
-        err_hint(err, "the backups themselves may be unharmed: keep the store as it is, and remove "
-                      "this one object to go back to the manifest before it");
+        err_hint(err,
+                 "the backups themselves may be unharmed: 'holdfast repair' makes a new manifest "
+                 "of what their packs say");
     }
     io_sink_free(sink);
     buf_dispose(&text);
@@ -109,7 +110,7 @@ int catalog_load(struct object_store *store, const char *database, bool new_if_a
     if (r < 0)
         return r;
     if (generation > 0)
-        return load_generation(store, database, generation, ret_manifest, err);
+        return catalog_load_generation(store, database, generation, ret_manifest, err);
     if (new_if_absent)
         return manifest_new(database, ret_manifest, err);
     r = err_set(err, ERR_NOT_FOUND, "no backups of '%s' in '%s'", database, store->url);
@@ -155,7 +156,7 @@ static int is_ours(struct object_store *store, const struct manifest *written, b
     struct manifest there = MANIFEST_INIT;
     int r;
 
-    r = load_generation(store, written->database, written->generation, &there, err);
+    r = catalog_load_generation(store, written->database, written->generation, &there, err);
     if (r < 0)
         return r;
     *ret_ours = strcmp(there.writer, written->writer) == 0;

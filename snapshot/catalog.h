@@ -21,6 +21,10 @@ struct object_store;
 int catalog_load(struct object_store *store, const char *database, bool new_if_absent,
                  struct manifest *ret_manifest, struct err *err);
 
+/* One generation, newest or not.  ERR_NOT_FOUND; ERR_CORRUPT when it is none. */
+int catalog_load_generation(struct object_store *store, const char *database, uint64_t generation,
+                            struct manifest *ret_manifest, struct err *err);
+
 /* Applied to a manifest, perhaps several times, each time to a fresh one. */
 typedef int (*catalog_change_fn)(void *context, struct manifest *manifest, struct err *err);
 

@@ -15,7 +15,7 @@ _holdfast_databases() { sed -n 's/^[[:blank:]]*\[database:\([^]]*\)\].*/\1/p' "$
 
 _holdfast() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands='create list download restore verify diff prune pin unpin version help' command='' i
+    local commands='create list download restore verify repair diff prune pin unpin version help' command='' i
     local settings='--store --endpoint --region --addressing --access-key-id
         --secret-access-key-file --session-token-file --profile --ca-file --attempts --state-dir
         --spool-dir --log --threads --compression --part-size --busy-timeout --full-every --keep-last --keep-hourly
@@ -56,6 +56,7 @@ _holdfast() {
     restore) own='--at --undo --output --swap --no-undo --if-missing --name --adopt --yes --dry-run' ;;
     verify) own='--read --sample --restore --name' ;;
     prune) own='--name --dry-run' ;;
+    repair) own='--from-packs --name --dry-run' ;;
     pin | unpin) own='--name' ;;
     diff) own='--rows --limit --pages --name' ;;
     esac

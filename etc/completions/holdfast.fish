@@ -6,8 +6,8 @@ function __holdfast_databases
     test -r $config; and sed -n 's/^[[:blank:]]*\[database:\([^]]*\)\].*/\1/p' $config
 end
 
-set -l commands create list download restore verify diff prune pin unpin version help
-set -l with_settings '__fish_seen_subcommand_from create list download restore verify diff prune pin unpin'
+set -l commands create list download restore verify repair diff prune pin unpin version help
+set -l with_settings '__fish_seen_subcommand_from create list download restore verify repair diff prune pin unpin'
 
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a create -d 'back up a database that is in use'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a list -d 'show the backups of a database'
@@ -16,6 +16,7 @@ complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a restor
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a diff -d 'show what changed'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a verify -d 'find out whether backups restore'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a prune -d 'apply the retention policy'
+complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a repair -d 'make a lost manifest again'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a pin -d 'keep a backup'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a unpin -d 'leave a backup to the policy'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a version -d 'show the version'
@@ -30,12 +31,13 @@ complete -c holdfast -n $with_settings -s c -l config -rF -d 'the configuration'
 complete -c holdfast -n $with_settings -l name -x -d "the database's name in the store"
 complete -c holdfast -n '__fish_seen_subcommand_from create' -l label -x -d 'a note'
 complete -c holdfast -n '__fish_seen_subcommand_from create restore' -l adopt -d 'another host and path'
-complete -c holdfast -n '__fish_seen_subcommand_from create download restore prune' -s n -l dry-run -d 'write nothing'
+complete -c holdfast -n '__fish_seen_subcommand_from create download restore repair prune' -s n -l dry-run -d 'write nothing'
 complete -c holdfast -n '__fish_seen_subcommand_from download restore' -s o -l output -rF -d 'where to'
 complete -c holdfast -n '__fish_seen_subcommand_from download create' -l force -d 'replace a file; although nothing changed'
 complete -c holdfast -n '__fish_seen_subcommand_from download' -l seed -rF -d 'an older copy'
 complete -c holdfast -n '__fish_seen_subcommand_from create' -l full -d 'all pages'
 complete -c holdfast -n '__fish_seen_subcommand_from create' -l prune -d 'apply the policy'
+complete -c holdfast -n '__fish_seen_subcommand_from repair' -l from-packs -d 'make it again anyhow'
 complete -c holdfast -n '__fish_seen_subcommand_from verify' -l read -d 'read all data'
 complete -c holdfast -n '__fish_seen_subcommand_from verify' -l sample -x -d 'a share of it'
 complete -c holdfast -n '__fish_seen_subcommand_from verify' -l restore -d 'restore and check'

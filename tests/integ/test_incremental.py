@@ -7,7 +7,6 @@ import json
 import os
 import re
 import sqlite3
-import sys
 import time
 import unittest
 import uuid
@@ -127,7 +126,10 @@ class Incremental(unittest.TestCase):
         self.assertIsNotNone(testlib.backups(self.store, "app")[0]["verified_at"])
         self.assertEqual(testlib.run(self.store, "verify", "app", "--sample", "none").code, 2)
 
-    @unittest.skipUnless(len(sys.argv) < 2 or sys.argv[1] == "dir", "a directory's files")
+
+class Files(Incremental):
+    """And what only a directory lets a test do: put its hand on the objects."""
+
     def test_a_damaged_backup_is_named_and_not_built_upon(self):
         first = self.create()["id"]
         change(self.path, 1)
@@ -152,7 +154,30 @@ class Incremental(unittest.TestCase):
         self.assertEqual(testlib.content_hash(self.scratch / "copy"),
                          testlib.content_hash(self.path))
 
-    @unittest.skipUnless(len(sys.argv) < 2 or sys.argv[1] == "dir", "a directory's files")
+    def test_a_lost_manifest_is_made_again(self):
+        hashes = {}
+        for i in range(4):
+            change(self.path, i)
+            made = self.create(*(["--label", "third"] if i == 2 else []))["id"]
+            hashes[made] = testlib.content_hash(self.path)
+        before = testlib.backups(self.store, "app")
+        folder = os.path.join(self.store.url[len("file://"):], "app", "manifest")
+        self.assertIn("nothing was done", testlib.ok(self.store, "repair", "app").out)
+        with open(os.path.join(folder, "0000000004.json"), "w", encoding="utf-8") as file:
+            file.write("{")
+        self.assertEqual(testlib.run(self.store, "list", "app").code, 13)
+        testlib.ok(self.store, "repair", "app", "--dry-run")
+        self.assertEqual(testlib.run(self.store, "list", "app").code, 13)
+        testlib.ok(self.store, "repair", "app")
+        self.assertEqual(testlib.backups(self.store, "app"), before)
+        for name in os.listdir(folder):
+            os.unlink(os.path.join(folder, name))
+        testlib.ok(self.store, "repair", "app")
+        self.assertEqual(testlib.backups(self.store, "app"), before)
+        for id_, content in hashes.items():
+            testlib.ok(self.store, "download", "app", id_, "-o", self.scratch / id_)
+            self.assertEqual(testlib.content_hash(self.scratch / id_), content)
+
     def test_ten_thousand_backups_are_listed_at_once(self):
         self.create()
         folder = os.path.join(self.store.url[len("file://"):], "app", "manifest")
@@ -176,4 +201,4 @@ class Incremental(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    testlib.main(__doc__, lambda store: Incremental)
+    testlib.main(__doc__, lambda store: Files if store == "dir" else Incremental)
