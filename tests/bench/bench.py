@@ -245,6 +245,7 @@ class Bench:
             time.sleep(3.5)  # so that time stamps tell that nothing has changed since
             if share == 0:
                 self.shell(tool.backup, env)
+                self.remove("copy.db", "app.zst")
             cat, _, _ = self.shell("cat app.db > /dev/null", env)
             before = store.stored()
             sample = self.timed(tool.backup, env, store)
