@@ -306,9 +306,10 @@ static int begin(struct job *job, struct err *err)
         if (job->candidates[i].alone.backup_count > 0)
             like = &job->candidates[i].alone;
     }
-    if (like->generation == 0)
+    if (like->generation == 0) {
         return err_set(err, ERR_CORRUPT, "no pack of '%s' tells of its backup",
                        job->options->database);
+    }
     r = manifest_new(job->options->database, &job->made, err);
     job->made.generation = job->newest;
     job->made.page_hash_seed = like->page_hash_seed;
