@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/parse.h"
 #include "retention/prune.h"
 #include "snapshot/backup.h"
@@ -64,6 +65,17 @@ static int print_created(struct session *session, const struct object_store *sto
     return r;
 }
 
+/* The backup is made, whatever becomes of what nobody needs any more. */
+static void finish_prune(struct prune_amend *amend)
+{
+    struct err why = { 0 };
+
+    if (prune_amend_finish(amend, &why) < 0) {
+        log_warn("'%s': the backup is made; what is due for deletion is left for the next time: %s",
+                 amend->options.database, why.msg);
+    }
+}
+
 static int back_up(struct session *session, struct object_store *store,
                    const struct database *database, struct err *err)
 {
@@ -86,7 +98,14 @@ static int back_up(struct session *session, struct object_store *store,
         .clock = session->clock,
     };
     struct retention_policy policy;
-    struct prune_amend amend = { &policy };
+    struct prune_amend amend = {
+        .store = store,
+        .options = { .database = database->name,
+                     .policy = &policy,
+                     .grace_ms = prune_grace_from_settings(settings),
+                     .clock = session->clock,
+                     .cancel = session->cancel },
+    };
     struct progress_bar *bar = NULL;
     struct lock lock = LOCK_INIT;
     struct backup_record record = { 0 };
@@ -115,9 +134,11 @@ static int back_up(struct session *session, struct object_store *store,
     progress_bar_stop(bar);
     if (r < 0)
         goto out;
+    finish_prune(&amend);
     lock_release(&lock);
     r = print_created(session, store, database, &record, report.unchanged, err);
 out:
+    prune_amend_dispose(&amend);
     backup_record_dispose(&record);
     lock_release(&lock);
     free(state_dir);

@@ -37,14 +37,17 @@ static json_t *report_json(const struct session *session, const struct object_st
 {
     const bool dry_run = args_has(session->args, FLAG_DRY_RUN);
 
-    return json_pack("{sb ss so so sI s{sI sI sI sI sI sI} sI sI sb}", "dry_run", (int)dry_run,
+    const size_t *objects = report->objects;
+
+    return json_pack("{sb ss so so sI s{sI sI sI sI sI sI} sI sI sI}", "dry_run", (int)dry_run,
                      "database", database->name, "store", text_json(store->url), "backups",
                      backups_json(report), "expired", (json_int_t)report->expired_count, "deleted",
-                     "packs", (json_int_t)report->packs, "leftovers", (json_int_t)report->leftovers,
-                     "generations", (json_int_t)report->generations, "probes",
-                     (json_int_t)report->probes, "uploads", (json_int_t)report->uploads, "bytes",
-                     (json_int_t)report->bytes, "waiting", (json_int_t)report->waiting, "missing",
-                     (json_int_t)report->missing, "denied", (int)report->denied);
+                     "packs", (json_int_t)objects[SWEEP_PACK], "leftovers",
+                     (json_int_t)objects[SWEEP_LEFTOVER], "generations",
+                     (json_int_t)objects[SWEEP_GENERATION], "probes",
+                     (json_int_t)objects[SWEEP_PROBE], "uploads", (json_int_t)report->uploads,
+                     "bytes", (json_int_t)report->bytes, "waiting", (json_int_t)report->waiting,
+                     "missing", (json_int_t)report->missing, "denied", (json_int_t)report->denied);
 }
 
 static void report_text(const struct session *session, const struct prune_report *report,
@@ -66,10 +69,12 @@ static void report_text(const struct session *session, const struct prune_report
         buf_add_char(out, '\n');
     }
     format_size(report->bytes, size);
-    buf_addf(
-        out, "%s%zu of %zu backups removed; deleted: %zu packs, %zu leftovers, %zu old manifests",
-        dry_run ? "would be done: " : "", report->expired_count, report->backup_count,
-        report->packs, report->leftovers + report->uploads + report->probes, report->generations);
+    buf_addf(out,
+             "%s%zu of %zu backups removed; deleted: %zu packs, %zu leftovers, %zu old manifests",
+             dry_run ? "would be done: " : "", report->expired_count, report->backup_count,
+             report->objects[SWEEP_PACK],
+             report->objects[SWEEP_LEFTOVER] + report->objects[SWEEP_PROBE] + report->uploads,
+             report->objects[SWEEP_GENERATION]);
     buf_addf(out, ", %s", size);
     if (report->waiting > 0)
         buf_addf(out, "; %zu packs wait for their time", report->waiting);
@@ -98,8 +103,7 @@ static int prune(struct session *session, struct object_store *store,
     struct prune_options options = {
         .database = database->name,
         .policy = &policy,
-        .grace_ms = (int64_t)settings_number(&session->settings, OPTION_PRUNE_GRACE,
-                                             (uint64_t)EXPIRE_GRACE_MS),
+        .grace_ms = prune_grace_from_settings(&session->settings),
         .dry_run = args_has(session->args, FLAG_DRY_RUN),
         .clock = session->clock,
         .cancel = session->cancel,

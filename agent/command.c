@@ -59,7 +59,7 @@ static const struct command commands[COMMAND_COUNT] = {
         .flags = { { FLAG_LABEL, "a note that the list shows" },
                    { FLAG_FORCE, "make one although nothing has changed" },
                    { FLAG_FULL, "send all pages: a backup that needs no other one" },
-                   { FLAG_PRUNE, "apply the retention policy in the same request" },
+                   { FLAG_PRUNE, "apply the retention policy, and delete what is due" },
                    { FLAG_NAME, "the database's name in the store; default: the file's" },
                    { FLAG_ADOPT, "go on although the name has backups from another host and path" },
                    { FLAG_DRY_RUN, "check everything, write nothing" } },

@@ -2,6 +2,7 @@
 
 #include "agent/options.h"
 #include "base/err.h"
+#include "retention/expire.h"
 
 int retention_policy_from_settings(const struct settings *settings,
                                    struct retention_policy *ret_policy, struct err *err)
@@ -29,4 +30,9 @@ int retention_policy_from_settings(const struct settings *settings,
         return err_wrap(err, r, "keep_within");
     *ret_policy = is_set ? policy : retention_policy_default;
     return 0;
+}
+
+int64_t prune_grace_from_settings(const struct settings *settings)
+{
+    return (int64_t)settings_number(settings, OPTION_PRUNE_GRACE, (uint64_t)EXPIRE_GRACE_MS);
 }

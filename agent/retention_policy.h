@@ -13,5 +13,7 @@ struct settings;
  * keep_last = 0 alone is the empty policy, which keeps everything.  ERR_CONFIG. */
 int retention_policy_from_settings(const struct settings *settings,
                                    struct retention_policy *ret_policy, struct err *err);
+/* How long what no backup needs any more is left alone. */
+int64_t prune_grace_from_settings(const struct settings *settings);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NOT_MARKED INT64_MIN
+
 int expire_choose(const struct retention_policy *policy, const struct manifest *manifest,
                   int64_t now_ms, unsigned *reasons, struct err *err)
 {
@@ -53,72 +55,94 @@ static int expire_backups(struct manifest *manifest, const struct expire_options
     return r;
 }
 
-static struct pack_deletion *find_deletion(struct manifest *manifest, const char *id)
+struct by_id {
+    const char *id;
+    size_t index;
+};
+
+static int compare_ids(const void *a, const void *b)
 {
-    for (size_t i = 0; i < manifest->deletion_count; i++) {
-        if (strcmp(manifest->deletions[i].id, id) == 0)
-            return &manifest->deletions[i];
-    }
-    return NULL;
+    const struct by_id *left = a, *right = b;
+
+    return strcmp(left->id, right->id);
 }
 
-static int mark(struct manifest *manifest, const char *id, int64_t now_ms, struct err *err)
+/* since[i]: when pack i was marked, or NOT_MARKED. */
+static int read_marks(const struct manifest *manifest, int64_t *since, struct err *err)
 {
-    struct pack_deletion *grown =
-        realloc(manifest->deletions, (manifest->deletion_count + 1) * sizeof(*grown));
+    const size_t count = manifest->pack_count;
+    struct by_id *sorted = calloc(count + 1, sizeof(*sorted));
 
-    if (grown == NULL)
+    if (sorted == NULL)
         return err_nomem(err);
-    manifest->deletions = grown;
-    grown += manifest->deletion_count++;
-    memcpy(grown->id, id, sizeof(grown->id));
-    grown->since_ms = now_ms;
+    for (size_t i = 0; i < count; i++) {
+        sorted[i] = (struct by_id){ manifest->packs[i].id, i };
+        since[i] = NOT_MARKED;
+    }
+    qsort(sorted, count, sizeof(*sorted), compare_ids);
+    for (size_t i = 0; i < manifest->deletion_count; i++) {
+        const struct by_id key = { manifest->deletions[i].id, 0 };
+        const struct by_id *found = bsearch(&key, sorted, count, sizeof(*sorted), compare_ids);
+
+        if (found != NULL)
+            since[found->index] = manifest->deletions[i].since_ms;
+    }
+    free(sorted);
     return 0;
 }
 
 /* Marks go from what is needed again, and come to what no longer is. */
-static int mark_packs(struct manifest *manifest, const bool *used, int64_t now_ms, bool *changed,
-                      struct err *err)
+static bool update_marks(const struct manifest *manifest, const bool *used, int64_t now_ms,
+                         int64_t *since)
 {
-    int r = 0;
+    /* Of a clock that is behind, the last commit knows more; of one that was ahead, this one. */
+    const int64_t latest_ms = now_ms > manifest->written_at_ms ? now_ms : manifest->written_at_ms;
+    bool changed = false;
 
-    for (size_t i = 0; r == 0 && i < manifest->pack_count; i++) {
-        struct pack_deletion *deletion = find_deletion(manifest, manifest->packs[i].id);
+    for (size_t i = 0; i < manifest->pack_count; i++) {
+        const int64_t before = since[i];
 
-        if (used[i] == (deletion == NULL))
-            continue;
-        *changed = true;
         if (used[i]) {
-            *deletion = manifest->deletions[--manifest->deletion_count];
-        } else {
-            r = mark(manifest, manifest->packs[i].id, now_ms, err);
+            since[i] = NOT_MARKED;
+        } else if (before == NOT_MARKED || before > latest_ms) {
+            since[i] = latest_ms;
         }
+        changed = changed || since[i] != before;
     }
-    return r;
+    return changed;
 }
 
-static int take_out(struct manifest *manifest, const struct expire_options *options,
-                    const bool *used, struct expired_packs *expired, struct err *err)
+/* Put down the marks, but for those packs whose time has come, which leave the manifest. */
+static int write_marks(struct manifest *manifest, const struct expire_options *options,
+                       const int64_t *since, struct expired_packs *expired, struct err *err)
 {
+    struct pack_deletion *deletions = calloc(manifest->pack_count + 1, sizeof(*deletions));
     bool *gone = calloc(manifest->pack_count + 1, sizeof(*gone));
+    size_t count = 0;
     int r = 0;
 
     expired->packs = calloc(manifest->pack_count + 1, sizeof(*expired->packs));
-    if (gone == NULL || expired->packs == NULL) {
+    if (deletions == NULL || gone == NULL || expired->packs == NULL) {
+        free(deletions);
         free(gone);
         return err_nomem(err);
     }
     for (size_t i = 0; i < manifest->pack_count; i++) {
-        struct pack_deletion *deletion = find_deletion(manifest, manifest->packs[i].id);
+        const struct pack_record *pack = &manifest->packs[i];
 
-        if (used[i] || deletion == NULL)
+        if (since[i] == NOT_MARKED)
             continue;
-        if (deletion->since_ms > options->now_ms)
-            deletion->since_ms = options->now_ms;
-        gone[i] = options->now_ms - deletion->since_ms >= options->grace_ms;
-        if (gone[i])
-            expired->packs[expired->count++] = manifest->packs[i];
+        gone[i] = options->now_ms - since[i] >= options->grace_ms;
+        if (gone[i]) {
+            expired->packs[expired->count++] = *pack;
+        } else {
+            memcpy(deletions[count].id, pack->id, sizeof(pack->id));
+            deletions[count++].since_ms = since[i];
+        }
     }
+    free(manifest->deletions);
+    manifest->deletions = deletions;
+    manifest->deletion_count = count;
     if (expired->count > 0)
         r = manifest_remove_packs(manifest, gone, err);
     free(gone);
@@ -129,21 +153,27 @@ int expire_apply(struct manifest *manifest, const struct expire_options *options
                  struct expired_packs *ret_expired, bool *ret_changed, struct err *err)
 {
     bool *used = calloc(manifest->pack_count + 1, sizeof(*used));
+    int64_t *since = calloc(manifest->pack_count + 1, sizeof(*since));
     bool changed = false;
-    int r = 0;
+    int r;
 
     expired_packs_dispose(ret_expired);
-    if (used == NULL)
-        return err_nomem(err);
-    if (options->policy != NULL)
-        r = expire_backups(manifest, options, &changed, err);
-    if (r == 0) {
-        manifest_flag_used_packs(manifest, used);
-        r = mark_packs(manifest, used, options->now_ms, &changed, err);
+    if (used == NULL || since == NULL) {
+        r = err_nomem(err);
+        goto out;
     }
-    if (r == 0)
-        r = take_out(manifest, options, used, ret_expired, err);
+    r = read_marks(manifest, since, err);
+    if (r == 0 && options->policy != NULL)
+        r = expire_backups(manifest, options, &changed, err);
+    if (r < 0)
+        goto out;
+    manifest_flag_used_packs(manifest, used);
+    if (update_marks(manifest, used, options->now_ms, since))
+        changed = true;
+    r = write_marks(manifest, options, since, ret_expired, err);
+out:
     free(used);
+    free(since);
     *ret_changed = changed || ret_expired->count > 0;
     return r;
 }

@@ -30,8 +30,10 @@ struct expire_options {
 };
 
 /* Apply the policy; mark the packs that nobody needs; take out those that were marked for longer
- * than the grace.  *ret_expired is replaced; *ret_changed: whether the manifest is another now.  A
- * mark from the future, by another clock, counts as made now. */
+ * than the grace.  *ret_expired is replaced; *ret_changed: whether the manifest is another now.
+ *
+ * No clock makes a pack go early: a mark is no older than the manifest it is made in, whatever the
+ * time is said to be, and one from the future counts from now. */
 int expire_apply(struct manifest *manifest, const struct expire_options *options,
                  struct expired_packs *ret_expired, bool *ret_changed, struct err *err);
 

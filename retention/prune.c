@@ -1,24 +1,22 @@
 #include "retention/prune.h"
 
+#include "base/buf.h"
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "snapshot/catalog.h"
 #include "store/object_store.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DELETE_BATCH 500u /* keys a request */
-
-/* Keys that are to go. */
-struct keys {
-    char **keys;
-    size_t count, size;
-};
+/* Servers refuse requests that are signed at a time further from theirs. */
+#define CLOCK_SLACK_MS (INT64_C(15) * 60 * 1000)
+#define AFFECTED_NAMED 8u
 
 struct job {
     struct object_store *store;
@@ -26,69 +24,56 @@ struct job {
     struct clock *clock;
     int64_t now_ms;
     struct manifest manifest;
+    bool is_applied; /* to the manifest as it was loaded */
     struct expired_packs expired;
+    struct sweep sweep;
     struct prune_report report;
-    struct keys keys;
-    /* While listing. */
-    bool *seen;                      /* packs of the manifest that are there, and whole */
-    char previous[CATALOG_KEY_SIZE]; /* the generation before the one that is listed now */
-    uint64_t previous_size;
 };
 
-void prune_report_dispose(struct prune_report *report)
+static void backups_dispose(struct prune_report *report)
 {
     for (size_t i = 0; i < report->backup_count; i++)
         backup_record_dispose(&report->backups[i].backup);
     free(report->backups);
+    report->backups = NULL;
+    report->backup_count = report->expired_count = 0;
+}
+
+void prune_report_dispose(struct prune_report *report)
+{
+    backups_dispose(report);
     *report = (struct prune_report){ 0 };
 }
 
-static void keys_dispose(struct keys *keys)
+static void job_dispose(struct job *job)
 {
-    for (size_t i = 0; i < keys->count; i++)
-        free(keys->keys[i]);
-    free((void *)keys->keys);
-    *keys = (struct keys){ 0 };
-}
-
-static int keys_add(struct keys *keys, const char *key, struct err *err)
-{
-    if (keys->count == keys->size) {
-        const size_t size = keys->size > 0 ? keys->size * 2 : 64;
-        char **grown = (char **)realloc((void *)keys->keys, size * sizeof(char *));
-
-        if (grown == NULL)
-            return err_nomem(err);
-        keys->keys = grown;
-        keys->size = size;
-    }
-    keys->keys[keys->count] = strdup(key);
-    if (keys->keys[keys->count] == NULL)
-        return err_nomem(err);
-    keys->count++;
-    return 0;
+    manifest_dispose(&job->manifest);
+    expired_packs_dispose(&job->expired);
+    sweep_dispose(&job->sweep);
+    prune_report_dispose(&job->report);
 }
 
 /* Which backups the policy keeps, and why. */
-static int report_backups(struct job *job, struct err *err)
+static int report_backups(struct job *job, const struct manifest *manifest, struct err *err)
 {
     static const struct retention_policy keep_all = { 0 };
-    const struct retention_policy *policy = job->options->policy;
-    const size_t count = job->manifest.backup_count;
+    const struct retention_policy *policy =
+        job->options->policy != NULL ? job->options->policy : &keep_all;
+    const size_t count = manifest->backup_count;
     unsigned *reasons = calloc(count + 1, sizeof(*reasons));
     int r;
 
+    backups_dispose(&job->report);
     job->report.backups = calloc(count + 1, sizeof(*job->report.backups));
     if (reasons == NULL || job->report.backups == NULL) {
         free(reasons);
         return err_nomem(err);
     }
-    r = expire_choose(policy != NULL ? policy : &keep_all, &job->manifest, job->now_ms, reasons,
-                      err);
+    r = expire_choose(policy, manifest, job->now_ms, reasons, err);
     for (size_t i = 0; r == 0 && i < count; i++) {
         struct prune_backup *to = &job->report.backups[i];
 
-        r = backup_record_copy(&job->manifest.backups[i], &to->backup, err);
+        r = backup_record_copy(&manifest->backups[i], &to->backup, err);
         if (r < 0)
             break;
         pack_set_dispose(&to->backup.packs);
@@ -100,171 +85,166 @@ static int report_backups(struct job *job, struct err *err)
     return r;
 }
 
-static int expire(struct job *job, struct manifest *manifest, bool *ret_changed, struct err *err)
+static int apply(struct job *job, struct manifest *manifest, bool *ret_changed, struct err *err)
 {
     const struct expire_options options = {
         .policy = job->options->policy,
         .grace_ms = job->options->grace_ms,
         .now_ms = job->now_ms,
     };
+    int r;
 
-    return expire_apply(manifest, &options, &job->expired, ret_changed, err);
+    r = report_backups(job, manifest, err);
+    return r < 0 ? r : expire_apply(manifest, &options, &job->expired, ret_changed, err);
 }
 
-/* For catalog_commit(): the same change to whatever is the newest manifest then. */
+/* For catalog_commit().  To what was loaded it has been applied, to find out whether a commit is
+ * due; who loses a race applies it to what is the newest then, and reports that. */
 static int change(void *context, struct manifest *manifest, struct err *err)
 {
+    struct job *job = context;
     bool changed;
 
-    return expire(context, manifest, &changed, err);
+    if (job->is_applied) {
+        job->is_applied = false;
+        return 0;
+    }
+    return apply(job, manifest, &changed, err);
 }
 
-/* What is found to expire in the manifest that was loaded is found again in the commit, in whatever
- * is the newest one then. */
-static int commit(struct job *job, struct err *err)
+static int apply_policy(struct job *job, struct err *err)
 {
     const struct catalog_commit_options options = { .clock = job->clock,
                                                     .cancel = job->options->cancel };
     bool due = false;
     int r;
 
-    r = expire(job, &job->manifest, &due, err);
+    r = apply(job, &job->manifest, &due, err);
     if (r < 0 || !due || job->options->dry_run)
         return r;
-    manifest_dispose(&job->manifest);
-    r = catalog_load(job->store, job->options->database, false, &job->manifest, err);
-    return r < 0 ? r : catalog_commit(job->store, &job->manifest, change, job, &options, err);
+    job->is_applied = true;
+    return catalog_commit(job->store, &job->manifest, change, job, &options, err);
 }
 
-static bool is_old(const struct job *job, int64_t modified_ms, int64_t least_ms)
+/* The age of an object is what its time and ours differ by.  A clock that is days ahead would make
+ * leftovers of packs that are being uploaded right now; one that is behind only waits longer. */
+static int64_t cautious_now(struct object_store *store, const char *database, int64_t now_ms)
 {
-    return modified_ms <= job->now_ms && job->now_ms - modified_ms >= least_ms;
+    const int64_t store_ms = object_now_ms(store);
+    char ahead[FORMAT_TIME_SIZE];
+
+    if (now_ms <= store_ms || now_ms - store_ms <= CLOCK_SLACK_MS)
+        return now_ms;
+    format_duration(now_ms - store_ms, ahead);
+    log_warn("'%s': this machine's clock is %s ahead of that of '%s', which counts here", database,
+             ahead, store->url);
+    return store_ms;
 }
 
-static int add_expired(struct job *job, struct err *err)
+/* missing[i]: pack i is needed, now as when the listing began, and is not there as it should be.
+ * What somebody has given up and deleted meanwhile is not missing. */
+static int find_missing(struct job *job, const struct manifest *newest, bool *missing,
+                        struct err *err)
 {
-    char key[CATALOG_KEY_SIZE];
+    const struct manifest *manifest = &job->manifest;
+    bool *used = calloc(manifest->pack_count + 1, sizeof(*used));
+    bool *used_now = calloc(newest->pack_count + 1, sizeof(*used_now));
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < job->expired.count; i++) {
-        const struct pack_record *pack = &job->expired.packs[i];
-
-        r = catalog_pack_key(job->options->database, pack->id, key, err);
-        if (r == 0)
-            r = keys_add(&job->keys, key, err);
-        job->report.packs++;
-        job->report.bytes += pack->size;
+    if (used == NULL || used_now == NULL) {
+        r = err_nomem(err);
+        goto out;
     }
+    manifest_flag_used_packs(manifest, used);
+    manifest_flag_used_packs(newest, used_now);
+    for (size_t i = 0; i < manifest->pack_count; i++) {
+        const struct pack_record *pack;
+
+        if (!used[i] || job->sweep.whole[i])
+            continue;
+        pack = manifest_find_pack(newest, manifest->packs[i].id);
+        missing[i] = pack != NULL && used_now[pack - newest->packs];
+        job->report.missing += missing[i];
+    }
+out:
+    free(used);
+    free(used_now);
     return r;
 }
 
-static bool is_expired(const struct job *job, const char *key)
+static bool needs_any(const struct backup_record *backup, const bool *packs, size_t count)
 {
-    char known[CATALOG_KEY_SIZE];
-
-    for (size_t i = 0; i < job->expired.count; i++) {
-        if (catalog_pack_key(job->options->database, job->expired.packs[i].id, known, NULL) == 0 &&
-            strcmp(known, key) == 0)
+    for (size_t i = 0; i < count; i++) {
+        if (packs[i] && pack_set_has(&backup->packs, (uint32_t)i))
             return true;
     }
     return false;
 }
 
-static int see_pack(struct job *job, const char *key, const struct object_info *info,
-                    struct err *err)
+static void tell_missing(const struct job *job, const bool *missing)
 {
-    char known[CATALOG_KEY_SIZE];
+    const struct manifest *manifest = &job->manifest;
+    struct buf names = BUF_INIT(1024);
+    unsigned count = 0;
 
-    for (size_t i = 0; i < job->manifest.pack_count; i++) {
-        const struct pack_record *pack = &job->manifest.packs[i];
+    for (size_t i = manifest->backup_count; i > 0; i--) {
+        const struct backup_record *backup = &manifest->backups[i - 1];
 
-        if (catalog_pack_key(job->options->database, pack->id, known, NULL) == 0 &&
-            strcmp(known, key) == 0) {
-            job->seen[i] = info->size == pack->size;
-            return 0;
-        }
+        if (!needs_any(backup, missing, manifest->pack_count))
+            continue;
+        if (count < AFFECTED_NAMED)
+            buf_addf(&names, "%s%.8s", count > 0 ? ", " : "", backup->id);
+        count++;
     }
-    if (is_expired(job, key) || !is_old(job, info->modified_ms, job->options->grace_ms))
-        return 0;
-    job->report.leftovers++;
-    job->report.bytes += info->size;
-    return keys_add(&job->keys, key, err);
+    log_warn("'%s': %zu packs are missing in '%s' or have another size: %u backups cannot be "
+             "restored in full: %s%s",
+             manifest->database, job->report.missing, job->store->url, count, names.ptr,
+             count > AFFECTED_NAMED ? ", ..." : "");
+    buf_dispose(&names);
 }
 
-/* Generations come in the order of their numbers: each tells when the one before it was superseded.
- */
-static int see_generation(struct job *job, const char *key, uint64_t generation,
-                          const struct object_info *info, struct err *err)
+/* Before anything is deleted that the manifest does not name, or said to be missing that it does:
+ * is there a newer one? */
+static int look_again(struct job *job, struct err *err)
 {
-    const int64_t least_ms =
-        job->options->grace_ms > PRUNE_GENERATION_MS ? job->options->grace_ms : PRUNE_GENERATION_MS;
-    int r = 0;
+    struct manifest newest = MANIFEST_INIT;
+    bool *missing = calloc(job->manifest.pack_count + 1, sizeof(*missing));
+    int r;
 
-    if (generation >= job->manifest.generation)
-        return 0;
-    if (job->previous[0] != '\0' && is_old(job, info->modified_ms, least_ms)) {
-        r = keys_add(&job->keys, job->previous, err);
-        job->report.generations++;
-        job->report.bytes += job->previous_size;
+    r = missing != NULL ? find_missing(job, &job->manifest, missing, err) : err_nomem(err);
+    if (r == 0 && (job->report.missing > 0 || sweep_count(&job->sweep, SWEEP_LEFTOVER) > 0)) {
+        r = catalog_load(job->store, job->options->database, false, &newest, err);
+        job->report.missing = 0;
+        if (r == 0)
+            r = find_missing(job, &newest, missing, err);
+        if (r == 0)
+            sweep_spare(&job->sweep, &newest);
+        manifest_dispose(&newest);
     }
-    (void)snprintf(job->previous, sizeof(job->previous), "%s", key);
-    job->previous_size = info->size;
+    if (r == 0 && job->report.missing > 0)
+        tell_missing(job, missing);
+    free(missing);
     return r;
-}
-
-static int see(void *context, const char *key, const struct object_info *info, struct err *err)
-{
-    struct job *job = context;
-    const char *database = job->options->database;
-    const char *rest = key + strlen(database);
-    uint64_t generation;
-
-    if (strncmp(rest, "/packs/", 7) == 0)
-        return see_pack(job, key, info, err);
-    if (catalog_manifest_key_parse(database, key, &generation))
-        return see_generation(job, key, generation, info, err);
-    if (strncmp(rest, "/probe/", 7) != 0 || !is_old(job, info->modified_ms, job->options->grace_ms))
-        return 0;
-    job->report.probes++;
-    job->report.bytes += info->size;
-    return keys_add(&job->keys, key, err);
-}
-
-static void tell_missing(struct job *job)
-{
-    for (size_t i = 0; i < job->manifest.pack_count; i++)
-        job->report.missing += !job->seen[i];
-    if (job->report.missing == 0)
-        return;
-    for (size_t i = 0; i < job->manifest.backup_count; i++) {
-        const struct backup_record *backup = &job->manifest.backups[i];
-        bool whole = true;
-
-        for (size_t k = 0; k < job->manifest.pack_count; k++)
-            whole = whole && (job->seen[k] || !pack_set_has(&backup->packs, (uint32_t)k));
-        if (!whole) {
-            log_warn(
-                "'%s': backup %.8s cannot be restored: a pack of it is missing in the store or "
-                "has another size; see 'holdfast verify'",
-                job->options->database, backup->id);
-        }
-    }
 }
 
 static int list(struct job *job, struct err *err)
 {
     char prefix[CATALOG_KEY_SIZE];
+    struct err why = { 0 };
     int r;
 
-    job->seen = calloc(job->manifest.pack_count + 1, sizeof(*job->seen));
-    if (job->seen == NULL)
-        return err_nomem(err);
     (void)snprintf(prefix, sizeof(prefix), "%s/", job->options->database);
-    r = object_list(job->store, prefix, NULL, see, job, err);
-    if (r < 0)
-        return err_wrap(err, r, "list what is stored of '%s'", job->options->database);
-    tell_missing(job);
-    return 0;
+    r = object_list(job->store, prefix, NULL, sweep_see, &job->sweep, &why);
+    if (r == ERR_DENIED) {
+        log_warn("'%s': what killed runs left in '%s' is not looked for: %s",
+                 job->options->database, job->store->url, why.msg);
+        return 0;
+    }
+    if (r == 0)
+        return look_again(job, err);
+    if (err != NULL)
+        *err = why;
+    return err_wrap(err, r, "list what is stored of '%s'", job->options->database);
 }
 
 /* Uploads that were begun and never finished.  Credentials without the right to list them, and
@@ -280,80 +260,153 @@ static void abort_uploads(struct job *job)
         log_info("'%s': unfinished uploads are left alone: %s", job->options->database, why.msg);
 }
 
-/* What cannot be deleted now is a leftover of the next run. */
+static void report_deleted(struct prune_report *report, const struct sweep_object *object)
+{
+    report->objects[object->kind]++;
+    report->bytes += object->size;
+}
+
+static int delete_batch(const struct job *job, const struct sweep_object *objects, size_t count,
+                        struct err *err)
+{
+    const char *keys[DELETE_BATCH];
+
+    for (size_t i = 0; i < count; i++)
+        keys[i] = objects[i].key;
+    return object_delete(job->store, keys, count, err);
+}
+
+/* What cannot be deleted now is a leftover for the next run.  A refusal concerns one batch, and
+ * perhaps one object in it, so the others are tried all the same. */
 static int delete_all(struct job *job, struct err *err)
 {
     struct err why = { 0 };
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < job->keys.count; i += DELETE_BATCH) {
-        const size_t left = job->keys.count - i, count = left < DELETE_BATCH ? left : DELETE_BATCH;
+    for (size_t i = 0; r == 0 && i < job->sweep.object_count; i += DELETE_BATCH) {
+        const struct sweep_object *objects = &job->sweep.objects[i];
+        const size_t left = job->sweep.object_count - i;
+        const size_t count = left < DELETE_BATCH ? left : DELETE_BATCH;
 
-        r = cancel_check(job->options->cancel, err);
+        r = cancel_check(job->options->cancel, &why);
         if (r == 0)
-            r = object_delete(job->store, (const char *const *)job->keys.keys + i, count, &why);
+            r = delete_batch(job, objects, count, &why);
+        if (r == ERR_DENIED) {
+            job->report.denied += count;
+            r = 0;
+            continue;
+        }
+        for (size_t k = 0; r == 0 && k < count; k++)
+            report_deleted(&job->report, &objects[k]);
     }
-    if (r == ERR_DENIED) {
-        job->report.denied = true;
-        log_warn("'%s': these credentials may not delete, so nothing is removed from '%s': %s",
-                 job->options->database, job->store->url, why.msg);
-        return 0;
-    }
-    if (r < 0 && err != NULL && why.code != 0)
+    if (r < 0 && err != NULL)
         *err = why;
+    if (r == 0 && job->report.denied > 0) {
+        log_warn("'%s': up to %zu objects stay in '%s', where these credentials may not delete: %s",
+                 job->options->database, job->report.denied, job->store->url, why.msg);
+    }
     return r;
+}
+
+static int sweep(struct job *job, bool with_listing, struct err *err)
+{
+    const struct sweep_options options = {
+        .manifest = &job->manifest,
+        .expired = &job->expired,
+        .grace_ms = job->options->grace_ms,
+        .now_ms = job->now_ms,
+    };
+    int r;
+
+    r = sweep_init(&job->sweep, &options, err);
+    if (r == 0 && with_listing)
+        r = list(job, err);
+    if (r < 0)
+        return r;
+    if (with_listing)
+        abort_uploads(job);
+    if (!job->options->dry_run)
+        return delete_all(job, err);
+    for (size_t i = 0; i < job->sweep.object_count; i++)
+        report_deleted(&job->report, &job->sweep.objects[i]);
+    return 0;
+}
+
+static struct job job_begin(struct object_store *store, const struct prune_options *options)
+{
+    return (struct job){
+        .store = store,
+        .options = options,
+        .clock = options->clock != NULL ? options->clock : clock_system(),
+    };
 }
 
 int prune_run(struct object_store *store, const struct prune_options *options,
               struct prune_report *ret_report, struct err *err)
 {
-    struct job job = {
-        .store = store,
-        .options = options,
-        .clock = options->clock != NULL ? options->clock : clock_system(),
-    };
+    struct job job = job_begin(store, options);
     int r;
 
-    job.now_ms = clock_now_ms(job.clock);
     r = catalog_load(store, options->database, false, &job.manifest, err);
-    if (r == 0)
-        r = report_backups(&job, err);
-    if (r == 0)
-        r = commit(&job, err);
-    if (r == 0)
-        r = add_expired(&job, err);
-    if (r == 0)
-        r = list(&job, err);
-    if (r == 0)
-        abort_uploads(&job);
-    if (r == 0 && !options->dry_run)
-        r = delete_all(&job, err);
-    job.report.waiting = job.manifest.deletion_count;
-    manifest_dispose(&job.manifest);
-    expired_packs_dispose(&job.expired);
-    keys_dispose(&job.keys);
-    free(job.seen);
-    if (r < 0) {
-        prune_report_dispose(&job.report);
-        return r;
+    if (r == 0) {
+        job.now_ms = cautious_now(store, options->database, clock_now_ms(job.clock));
+        r = apply_policy(&job, err);
     }
-    *ret_report = job.report;
-    return 0;
+    if (r == 0)
+        r = sweep(&job, true, err);
+    if (r == 0) {
+        job.report.waiting = job.manifest.deletion_count;
+        *ret_report = job.report;
+        job.report = (struct prune_report){ 0 };
+    }
+    job_dispose(&job);
+    return r;
+}
+
+void prune_amend_dispose(struct prune_amend *amend)
+{
+    expired_packs_dispose(&amend->expired);
+    amend->generation = 0;
 }
 
 int prune_amend(void *context, struct manifest *manifest, int64_t now_ms, struct err *err)
 {
-    const struct prune_amend *amend = context;
+    struct prune_amend *amend = context;
     const struct expire_options options = {
-        .policy = amend->policy,
-        .grace_ms = INT64_MAX, /* objects are deleted by prune_run() alone */
-        .now_ms = now_ms,
+        .policy = amend->options.policy,
+        .grace_ms = amend->options.grace_ms,
+        .now_ms = cautious_now(amend->store, amend->options.database, now_ms),
     };
-    struct expired_packs expired = { NULL, 0 };
     bool changed;
+
+    amend->generation = manifest->generation + 1;
+    return expire_apply(manifest, &options, &amend->expired, &changed, err);
+}
+
+/* What was given up is known; nothing else is looked for, so an empty manifest will do. */
+static int delete_expired(struct prune_amend *amend, struct err *err)
+{
+    struct job job = job_begin(amend->store, &amend->options);
     int r;
 
-    r = expire_apply(manifest, &options, &expired, &changed, err);
-    expired_packs_dispose(&expired);
+    job.expired = amend->expired;
+    amend->expired = (struct expired_packs){ NULL, 0 };
+    job.manifest.database = strdup(amend->options.database);
+    r = job.manifest.database != NULL ? sweep(&job, false, err) : err_nomem(err);
+    job_dispose(&job);
+    return r;
+}
+
+int prune_amend_finish(struct prune_amend *amend, struct err *err)
+{
+    struct prune_report report = { 0 };
+    int r = 0;
+
+    if (amend->expired.count > 0)
+        r = delete_expired(amend, err);
+    if (r == 0 && amend->generation > 0 && amend->generation % PRUNE_SWEEP_EVERY == 0) {
+        r = prune_run(amend->store, &amend->options, &report, err);
+        prune_report_dispose(&report);
+    }
     return r;
 }

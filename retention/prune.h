@@ -2,31 +2,33 @@
  * prune.h - the store holds what the manifest needs, and nothing else for long.
  *
  * The manifest without a pack is written first; then the pack's object is deleted.  Killed in
- * between, it is a leftover, which the next run finds.  Anything young is left alone: another
- * program may be about to name it in a manifest.
+ * between, it is a leftover, which the next run finds by listing the store.  What is young is left
+ * alone: another program may be about to name it in a manifest.  Several at a time, and backups
+ * meanwhile, do each other no harm as long as the grace is longer than it takes from a pack's last
+ * byte to the manifest that names it.
  */
 #ifndef RETENTION_PRUNE_H
 #define RETENTION_PRUNE_H
 
 #include "retention/expire.h"
+#include "retention/sweep.h"
 
 struct cancel;
 struct clock;
 struct err;
 struct object_store;
 
-/* A generation of the manifest is deleted when the one after it was written so long ago at least,
- * and longer than the grace.  A program builds upon a generation for half of that time without
- * asking (snapshot/backup_plan.h), so it never finds the name of the next one free again. */
-#define PRUNE_GENERATION_MS (INT64_C(24) * 60 * 60 * 1000)
+/* A backup with a policy looks for leftovers and old generations once in so many generations: it is
+ * generations that there is one more of each time, and a listing is a request for each thousand. */
+#define PRUNE_SWEEP_EVERY 24u
 
 struct prune_options {
     const char *database;
     const struct retention_policy *policy; /* NULL: no backup expires */
     int64_t grace_ms;
-    bool dry_run;        /* report, and change nothing */
-    struct clock *clock; /* NULL: the system's */
-    const struct cancel *cancel;
+    bool dry_run;                /* report, and change nothing */
+    struct clock *clock;         /* NULL: the system's */
+    const struct cancel *cancel; /* may be NULL */
 };
 
 struct prune_backup {
@@ -38,24 +40,33 @@ struct prune_report {
     struct prune_backup *backups; /* oldest first */
     size_t backup_count;
     size_t expired_count;
-    /* Objects that were deleted, or would be. */
-    size_t packs, leftovers, generations, probes, uploads;
+    /* What was deleted, or would be. */
+    size_t objects[SWEEP_KIND_COUNT];
+    size_t uploads;
     uint64_t bytes;
     size_t waiting; /* packs that no backup needs, within their grace */
-    size_t missing; /* packs that the manifest names and the store does not have, or not whole */
-    bool denied;    /* the store does not let us delete */
+    size_t missing; /* packs that backups need and the store does not have, or not whole */
+    size_t denied;  /* objects that these credentials may not delete: found again next time */
 };
 
 void prune_report_dispose(struct prune_report *report); /* may be repeated */
 
+/* Without the right to delete, or to list everything, the policy is applied all the same: what may
+ * not be done is said once.  ERR_NOT_FOUND: no such database. */
 int prune_run(struct object_store *store, const struct prune_options *options,
               struct prune_report *ret_report, struct err *err);
 
-/* For backup_options.amend, with a struct prune_amend: the policy in the backup's own commit.  What
- * is due for deletion then is collected by prune_run(). */
+/* The policy in a backup's own commit: for backup_options.amend and amend_context. */
 struct prune_amend {
-    const struct retention_policy *policy;
+    struct object_store *store;
+    struct prune_options options;
+    struct expired_packs expired; /* that the manifest gives up: filled in by prune_amend() */
+    uint64_t generation;          /* in which it does; 0: prune_amend() was not called */
 };
 int prune_amend(void *context, struct manifest *manifest, int64_t now_ms, struct err *err);
+/* When that commit has gone through: delete what it gave up, in one request; now and then, prune
+ * everything. */
+int prune_amend_finish(struct prune_amend *amend, struct err *err);
+void prune_amend_dispose(struct prune_amend *amend); /* may be repeated */
 
 #endif

@@ -119,6 +119,11 @@ void s3_client_free(struct s3_client *client)
     free(client);
 }
 
+int64_t s3_client_now_ms(const struct s3_client *client)
+{
+    return clock_now_ms(client->clock) + atomic_load(&client->clock_offset_ms);
+}
+
 void s3_client_counters(const struct s3_client *client, struct s3_counters *ret_counters)
 {
     *ret_counters = (struct s3_counters){

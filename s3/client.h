@@ -135,6 +135,10 @@ int s3_list_multipart_uploads(struct s3_client *client, const char *prefix,
 int s3_abort_upload_of(struct s3_client *client, const char *key, const char *upload_id,
                        struct err *err);
 
+/* The server's time: ours, corrected by what a server that refused ours has answered.  Others may
+ * differ from ours by some minutes. */
+int64_t s3_client_now_ms(const struct s3_client *client);
+
 /* Requests sent so far, retries included, by method; for reports and benchmarks. */
 struct s3_counters {
     uint64_t put, get, head, post, delete_, retries;

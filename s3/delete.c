@@ -104,11 +104,17 @@ out:
 static int delete_singly(struct s3_client *client, const char *const *keys, size_t key_count,
                          struct err *err)
 {
-    int r = 0;
+    int first = 0;
 
-    for (size_t i = 0; i < key_count && r == 0; i++)
-        r = s3_delete_object(client, keys[i], err);
-    return r;
+    for (size_t i = 0; i < key_count; i++) {
+        const int r = s3_delete_object(client, keys[i], first == 0 ? err : NULL);
+
+        if (first == 0)
+            first = r;
+        if (r == ERR_CANCELED || err_is_retryable(r)) /* tried for long, as would be the next */
+            break;
+    }
+    return first;
 }
 
 int s3_delete_objects(struct s3_client *client, const char *const *keys, size_t key_count,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/io.h"
@@ -129,10 +130,15 @@ static int dir_put(struct object_store *store, const char *key, struct io_source
     return r;
 }
 
+static int64_t modified_ms(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+}
+
 static void fill_info(const struct stat *st, struct object_info *ret_info)
 {
     ret_info->size = (uint64_t)st->st_size;
-    ret_info->modified_ms = (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+    ret_info->modified_ms = modified_ms(st);
 }
 
 /* Bytes [offset, offset + len) of fd to sink. */
@@ -241,6 +247,8 @@ static void remove_empty_parents(const char *root, char *path)
 static int dir_delete(struct object_store *store, const char *const *keys, size_t key_count,
                       struct err *err)
 {
+    int first = 0;
+
     for (size_t i = 0; i < key_count; i++) {
         char *path;
         int r;
@@ -250,14 +258,12 @@ static int dir_delete(struct object_store *store, const char *const *keys, size_
             return r;
         if (unlink(path) == 0) {
             remove_empty_parents(root_of(store), path);
-        } else if (errno != ENOENT && errno != ENOTDIR) {
-            r = err_set_errno(err, "delete '%s'", path);
+        } else if (errno != ENOENT && errno != ENOTDIR && first == 0) {
+            first = err_set_errno(err, "delete '%s'", path);
         }
         free(path);
-        if (r < 0)
-            return r;
     }
-    return 0;
+    return first;
 }
 
 struct dir_upload {
@@ -353,13 +359,12 @@ static int abort_file(struct abortion *abortion, const char *path, struct err *e
 {
     struct stat st;
 
-    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) ||
-        (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 >= abortion->before_ms)
+    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || modified_ms(&st) >= abortion->before_ms)
         return 0;
+    if (!abortion->dry_run && unlink(path) < 0 && errno != ENOENT)
+        return err_set_errno(err, "delete '%s'", path);
     abortion->count++;
-    if (abortion->dry_run || unlink(path) == 0 || errno == ENOENT)
-        return 0;
-    return err_set_errno(err, "delete '%s'", path);
+    return 0;
 }
 
 static int abort_in_folder(void *context, const char *folder, const struct object_info *info,
@@ -403,6 +408,24 @@ static int dir_abort_uploads(struct object_store *store, const char *prefix, int
     return r;
 }
 
+/* A directory may lie on another machine, with another clock. */
+static int64_t dir_now_ms(struct object_store *store)
+{
+    int64_t now_ms = clock_now_ms(clock_system());
+    char *temp = NULL;
+    struct stat st;
+    int fd = -1;
+
+    if (file_temp_named(root_of(store), TEMP_PREFIX, &fd, &temp, NULL) < 0)
+        return now_ms;
+    if (fstat(fd, &st) == 0)
+        now_ms = modified_ms(&st);
+    (void)close(fd);
+    (void)unlink(temp);
+    free(temp);
+    return now_ms;
+}
+
 static int dir_part_size(struct object_store *store, uint64_t size_max, uint64_t wanted,
                          uint64_t *ret_part_size, struct err *err)
 {
@@ -425,8 +448,8 @@ static void dir_free(struct object_store *store)
 int dir_store_new(const char *path, struct object_store **ret_store, struct err *err)
 {
     static const struct object_store_ops ops = {
-        dir_put,    dir_get,        dir_head,          dir_list,      dir_list_prefixes,
-        dir_delete, dir_upload_new, dir_abort_uploads, dir_part_size, dir_free,
+        dir_put,        dir_get,           dir_head,   dir_list,      dir_list_prefixes, dir_delete,
+        dir_upload_new, dir_abort_uploads, dir_now_ms, dir_part_size, dir_free,
     };
     struct dir_store *self;
     struct buf url = BUF_INIT(PATH_MAX + 8);

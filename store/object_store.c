@@ -101,6 +101,11 @@ int object_abort_uploads(struct object_store *store, const char *prefix, int64_t
     return store->ops->abort_uploads(store, prefix, before_ms, dry_run, ret_count, err);
 }
 
+int64_t object_now_ms(struct object_store *store)
+{
+    return store->ops->now_ms(store);
+}
+
 int object_part_size(struct object_store *store, uint64_t size_max, uint64_t wanted,
                      uint64_t *ret_part_size, struct err *err)
 {

@@ -58,7 +58,8 @@ struct object_store_ops {
      */
     int (*list_prefixes)(struct object_store *store, const char *prefix, object_list_fn callback,
                          void *context, struct err *err);
-    /* Absent keys are no error. */
+    /* Absent keys are no error.  One that cannot be deleted does not keep the others from it; of
+     * several failures the first is returned. */
     int (*delete)(struct object_store *store, const char *const *keys, size_t key_count,
                   struct err *err);
     /* Begin a large object in equal parts of part_size bytes (the last may be smaller). */
@@ -68,6 +69,9 @@ struct object_store_ops {
      * finished: what killed programs left.  dry_run: only count.  *ret_count: how many. */
     int (*abort_uploads)(struct object_store *store, const char *prefix, int64_t before_ms,
                          bool dry_run, size_t *ret_count, struct err *err);
+    /* What time it is for the store, whose modified_ms may be by another clock than ours.  No
+     * request: as far as it is known. */
+    int64_t (*now_ms)(struct object_store *store);
     /* The part size to use for an object of at most size_max bytes, given what is wanted (0: the
      * store's default). */
     int (*part_size)(struct object_store *store, uint64_t size_max, uint64_t wanted,
@@ -118,6 +122,7 @@ int object_upload_new(struct object_store *store, const char *key, uint64_t part
                       struct object_upload **ret_upload, struct err *err);
 int object_abort_uploads(struct object_store *store, const char *prefix, int64_t before_ms,
                          bool dry_run, size_t *ret_count, struct err *err);
+int64_t object_now_ms(struct object_store *store);
 int object_part_size(struct object_store *store, uint64_t size_max, uint64_t wanted,
                      uint64_t *ret_part_size, struct err *err);
 void object_store_free(struct object_store *store);    /* NULL is fine */

@@ -264,10 +264,14 @@ static int see_upload(void *context, const char *key, const char *upload_id, int
 {
     struct abortion *abortion = context;
 
+    int r = 0;
+
     if (initiated_ms >= abortion->before_ms)
         return 0;
-    abortion->count++;
-    return abortion->dry_run ? 0 : s3_abort_upload_of(abortion->client, key, upload_id, err);
+    if (!abortion->dry_run)
+        r = s3_abort_upload_of(abortion->client, key, upload_id, err);
+    abortion->count += r == 0;
+    return r;
 }
 
 static int s3_abort_uploads(struct object_store *store, const char *prefix, int64_t before_ms,
@@ -285,9 +289,14 @@ static int s3_abort_uploads(struct object_store *store, const char *prefix, int6
     return r;
 }
 
+static int64_t s3_now_ms(struct object_store *store)
+{
+    return s3_client_now_ms(self_of(store)->client);
+}
+
 static const struct object_store_ops s3_ops = {
-    s3_put,    s3_get,        s3_head,          s3_list,      s3_list_folders,
-    s3_delete, s3_upload_new, s3_abort_uploads, s3_part_size, s3_free,
+    s3_put,        s3_get,           s3_head,   s3_list,      s3_list_folders, s3_delete,
+    s3_upload_new, s3_abort_uploads, s3_now_ms, s3_part_size, s3_free,
 };
 
 /* "a/b/" from "/a/b"; "" from nothing. */

@@ -1,8 +1,8 @@
 /*
  * fault_store.h - a store in front of another one that counts calls and fails one of them.
  *
- * Counted are put, get, head, list, delete, upload_new, and an upload's part and finish; each from
- * whatever thread.  A call that fails has done nothing.
+ * Counted are put, get, head, list, delete, upload_new, abort_uploads, and an upload's part and
+ * finish; each from whatever thread.  A call that fails has done nothing.
  */
 #ifndef TESTS_HARNESS_FAULT_STORE_H
 #define TESTS_HARNESS_FAULT_STORE_H
@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct clock;
 struct err;
 struct object_store;
 
@@ -18,6 +19,12 @@ struct fault_store_options {
     uint64_t part_size; /* 0: the inner store's */
     bool no_direct_fd;  /* parts are sent, as to a server */
     int code;           /* of the failure; 0: ERR_SERVER */
+    /* The store's own clock, by which objects bear the time when they were put and uploads that of
+     * the inner store's; NULL: the inner store's. */
+    struct clock *clock;
+    /* Before each call that is counted, which it may not be itself; may be NULL. */
+    void (*before)(void *context, const char *operation, const char *key);
+    void *context;
 };
 
 struct fault_store_counters {

@@ -193,6 +193,13 @@ static int memory_abort_uploads(struct object_store *store, const char *prefix, 
     return 0;
 }
 
+/* Objects bear no time. */
+static int64_t memory_now_ms(struct object_store *store)
+{
+    (void)store;
+    return 0;
+}
+
 static void memory_free(struct object_store *store)
 {
     struct memory_store *self = self_of(store);
@@ -213,6 +220,7 @@ int memory_store_new(struct memory_quirks *quirks, struct object_store **ret_sto
                                                  .list = memory_list,
                                                  .delete = memory_delete,
                                                  .abort_uploads = memory_abort_uploads,
+                                                 .now_ms = memory_now_ms,
                                                  .free = memory_free };
     struct memory_store *self = calloc(1, sizeof(*self));
 

@@ -69,7 +69,9 @@ static unsigned draw(struct history *history, unsigned below)
 static void init(struct history *history, unsigned seed)
 {
     static const unsigned page_sizes[] = { 512, 1024, 4096, 8192 };
-    const struct fault_store_options options = { .no_direct_fd = seed % 2 == 0, .code = ERR_NET };
+    const struct fault_store_options options = { .no_direct_fd = seed % 2 == 0,
+                                                 .code = ERR_NET,
+                                                 .clock = &history->clock.clock };
     struct object_store *inner = NULL;
     char store[96];
 
@@ -266,7 +268,7 @@ static void prune(struct history *history)
     history->counters.fail_at = 0;
     if (r == 0 && report.missing > 0)
         fail_history(history, "packs are missing", &err);
-    history->pruned += report.packs;
+    history->pruned += report.objects[SWEEP_PACK] + report.objects[SWEEP_LEFTOVER];
     prune_report_dispose(&report);
 }
 
@@ -313,7 +315,11 @@ static void back_up(struct history *history)
 {
     const unsigned host = draw(history, HOSTS + 1);
     struct retention_policy policy = random_policy(history);
-    struct prune_amend amend = { &policy };
+    struct prune_amend amend = { .store = history->store,
+                                 .options = { .database = "app",
+                                              .policy = &policy,
+                                              .grace_ms = draw(history, 2) == 0 ? 0 : 25 * HOUR_MS,
+                                              .clock = &history->clock.clock } };
     struct backup_options options = {
         .database = "app",
         .path = history->fixture.path,
@@ -339,6 +345,9 @@ static void back_up(struct history *history)
     if (r < 0 &&
         (history->counters.fail_at == 0 || history->counters.calls < history->counters.fail_at))
         fail_history(history, "a backup failed", &err);
+    if (r == 0 && prune_amend_finish(&amend, &err) < 0 && history->counters.fail_at == 0)
+        fail_history(history, "what was due could not be deleted", &err);
+    prune_amend_dispose(&amend);
     history->counters.fail_at = 0;
     if (r < 0) {
         history->failed++;

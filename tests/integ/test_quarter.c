@@ -12,6 +12,7 @@
 #include "store/dir_store.h"
 #include "store/object_store.h"
 #include "tests/harness/fake_clock.h"
+#include "tests/harness/fault_store.h"
 #include "tests/harness/image.h"
 #include "tests/harness/sqlite_fixture.h"
 #include "tests/harness/temp_dir.h"
@@ -38,6 +39,7 @@ struct quarter {
     char *dir;
     char state[128];
     struct sqlite_fixture fixture;
+    struct fault_store_counters counters;
     struct object_store *store;
     struct fake_clock clock;
     struct known known[KEPT_MAX]; /* of backups that are still listed */
@@ -77,7 +79,11 @@ static void churn(struct quarter *quarter, unsigned hour)
 
 static void back_up(struct quarter *quarter)
 {
-    struct prune_amend amend = { &retention_policy_default };
+    struct prune_amend amend = { .store = quarter->store,
+                                 .options = { .database = "app",
+                                              .policy = &retention_policy_default,
+                                              .grace_ms = EXPIRE_GRACE_MS,
+                                              .clock = &quarter->clock.clock } };
     struct backup_options options = {
         .database = "app",
         .path = quarter->fixture.path,
@@ -95,6 +101,9 @@ static void back_up(struct quarter *quarter)
 
     if (backup_create(quarter->store, &options, &record, NULL, &err) < 0)
         fail_msg("%s", err.msg);
+    if (prune_amend_finish(&amend, &err) < 0)
+        fail_msg("%s", err.msg);
+    prune_amend_dispose(&amend);
     assert_in_range(quarter->known_count, 0, KEPT_MAX - 1);
     memcpy(quarter->known[quarter->known_count].id, record.id, UUID_TEXT_SIZE);
     db = sqlite_fixture_open(&quarter->fixture);
@@ -222,6 +231,8 @@ static long peak_kib(void)
 
 static void init(struct quarter *quarter)
 {
+    const struct fault_store_options options = { .clock = &quarter->clock.clock };
+    struct object_store *inner = NULL;
     char store[96];
     sqlite3 *db;
 
@@ -230,7 +241,9 @@ static void init(struct quarter *quarter)
     quarter->dir = temp_dir_new();
     (void)snprintf(store, sizeof(store), "%s/store", quarter->dir);
     (void)snprintf(quarter->state, sizeof(quarter->state), "%s/state", quarter->dir);
-    assert_int_equal(dir_store_new(store, &quarter->store, NULL), 0);
+    assert_int_equal(dir_store_new(store, &inner, NULL), 0);
+    assert_int_equal(fault_store_new(inner, &options, &quarter->counters, &quarter->store, NULL),
+                     0);
     fake_clock_init(&quarter->clock, START_MS);
     sqlite_fixture_make(&quarter->fixture, 4096, "wal", 12000);
     db = sqlite_fixture_open(&quarter->fixture); /* contents that are no easier to compress later */

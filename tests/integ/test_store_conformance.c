@@ -277,6 +277,53 @@ static void a_large_object_that_is_aborted_leaves_nothing(void **state)
     free(data);
 }
 
+static size_t abort_before(struct object_store *store, const char *prefix, int64_t before_ms,
+                           bool dry_run)
+{
+    size_t count = 99;
+
+    assert_int_equal(object_abort_uploads(store, prefix, before_ms, dry_run, &count, NULL), 0);
+    return count;
+}
+
+/* What a killed program leaves behind is found by another one. */
+static void uploads_that_were_never_finished_can_be_given_up(void **state)
+{
+    const int64_t hour_ms = 3600000, now_ms = object_now_ms(*state);
+    static const char *const keys[] = { "mine/packs/1", "mine/packs/2", "other/packs/1" };
+    struct object_upload *uploads[3] = { NULL };
+    uint8_t *data = calloc(1, PART_SIZE);
+
+    assert_non_null(data);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(object_upload_new(*state, keys[i], PART_SIZE, &uploads[i], NULL), 0);
+        assert_int_equal(send_part(uploads[i], 0, data, PART_SIZE), 0);
+    }
+    assert_int_equal(abort_before(*state, "mine/", now_ms - hour_ms, false), 0);
+    assert_int_equal(abort_before(*state, "mine/", now_ms + hour_ms, true), 2);
+    assert_int_equal(abort_before(*state, "mine/", now_ms + hour_ms, false), 2);
+    assert_int_equal(abort_before(*state, "mine/", now_ms + hour_ms, false), 0);
+    assert_true(uploads[0]->ops->finish(uploads[0], PART_SIZE, NULL) < 0);
+    assert_int_equal(uploads[2]->ops->finish(uploads[2], PART_SIZE, NULL), 0);
+    assert_int_equal(abort_before(*state, "none/", now_ms + hour_ms, false), 0);
+    for (size_t i = 0; i < 3; i++)
+        object_upload_free(uploads[i]);
+    free(data);
+}
+
+/* Servers give whole seconds. */
+static void its_clock_is_the_one_that_dates_objects(void **state)
+{
+    struct object_info info;
+    int64_t before_ms, after_ms;
+
+    before_ms = object_now_ms(*state);
+    assert_int_equal(put(*state, "dated", "x", OBJECT_PUT_PLAIN), 0);
+    after_ms = object_now_ms(*state);
+    assert_int_equal(object_head(*state, "dated", &info, NULL), 0);
+    assert_true(info.modified_ms >= before_ms - 2000 && info.modified_ms <= after_ms + 2000);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +337,8 @@ int main(int argc, char **argv)
         CASE(deleted_objects_are_gone_and_others_stay),
         CASE(a_large_object_in_parts_is_there_only_when_finished),
         CASE(a_large_object_that_is_aborted_leaves_nothing),
+        CASE(uploads_that_were_never_finished_can_be_given_up),
+        CASE(its_clock_is_the_one_that_dates_objects),
 #undef CASE
     };
 

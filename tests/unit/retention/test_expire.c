@@ -99,12 +99,65 @@ static void a_mark_from_the_future_counts_from_now(void **state)
     manifest_dispose(&manifest);
 }
 
+/* In the manifest that is stored, and not in this program's memory alone. */
+static void a_mark_from_the_future_is_put_right(void **state)
+{
+    struct manifest manifest;
+    bool changed;
+
+    (void)state;
+    make(&manifest);
+    (void)apply(&manifest, &last, 500 * HOUR_MS, &changed);
+    assert_int_equal(apply(&manifest, NULL, 10 * HOUR_MS, &changed), 0);
+    assert_true(changed);
+    assert_int_equal(manifest.deletions[0].since_ms, 10 * HOUR_MS);
+    assert_int_equal(apply(&manifest, NULL, 10 * HOUR_MS, &changed), 0);
+    assert_false(changed);
+    manifest_dispose(&manifest);
+}
+
+static void a_clock_that_is_behind_shortens_no_grace(void **state)
+{
+    struct manifest manifest;
+    bool changed;
+
+    (void)state;
+    make(&manifest);
+    manifest.written_at_ms = 1000 * HOUR_MS;
+    assert_int_equal(apply(&manifest, &last, 10 * HOUR_MS, &changed), 0);
+    assert_int_equal(manifest.deletions[0].since_ms, 1000 * HOUR_MS);
+    assert_int_equal(apply(&manifest, NULL, 11 * HOUR_MS, &changed), 0);
+    assert_false(changed);
+    assert_int_equal(apply(&manifest, NULL, 1023 * HOUR_MS, &changed), 0);
+    assert_int_equal(apply(&manifest, NULL, 1024 * HOUR_MS, &changed), 2);
+    manifest_dispose(&manifest);
+}
+
+static void a_mark_without_a_pack_goes(void **state)
+{
+    struct manifest manifest;
+    bool changed;
+
+    (void)state;
+    make(&manifest);
+    (void)apply(&manifest, &last, 10 * HOUR_MS, &changed);
+    manifest.deletions[0].id[0] = 'f';
+    assert_int_equal(apply(&manifest, NULL, 11 * HOUR_MS, &changed), 0);
+    assert_true(changed);
+    assert_int_equal(manifest.deletion_count, 2);
+    assert_int_equal(manifest.deletions[0].since_ms, 11 * HOUR_MS);
+    manifest_dispose(&manifest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packs_wait_out_the_grace),
         cmocka_unit_test(what_is_needed_again_stays),
         cmocka_unit_test(a_mark_from_the_future_counts_from_now),
+        cmocka_unit_test(a_mark_from_the_future_is_put_right),
+        cmocka_unit_test(a_clock_that_is_behind_shortens_no_grace),
+        cmocka_unit_test(a_mark_without_a_pack_goes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,6 +154,19 @@ static void deleting_the_last_object_removes_its_folders(void **state)
     assert_int_equal(temp_dir_count(f->root), 0); /* and the root stays */
 }
 
+static void what_cannot_be_deleted_keeps_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+    const char *keys[] = { "a", "b" }; /* the first is a folder with something in it */
+    struct object_info info;
+
+    assert_int_equal(put(f, "a/x", "x", NULL), 0);
+    assert_int_equal(put(f, "b", "x", NULL), 0);
+    assert_true(object_delete(f->store, keys, 2, NULL) < 0);
+    assert_int_equal(object_head(f->store, "b", &info, NULL), ERR_NOT_FOUND);
+    assert_int_equal(object_head(f->store, "a/x", &info, NULL), 0);
+}
+
 static void a_file_where_a_folder_should_be_is_an_error(void **state)
 {
     struct fixture *f = *state;
@@ -181,6 +194,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_disk_is_said_and_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(files_and_folders_are_the_owners_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(an_upload_can_be_written_in_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_be_deleted_keeps_nothing_else, setup, teardown),
         cmocka_unit_test_setup_teardown(deleting_the_last_object_removes_its_folders, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_file_where_a_folder_should_be_is_an_error, setup,
