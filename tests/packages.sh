@@ -12,7 +12,7 @@ test_packages=(
     clang libclang-rt-14-dev clang-format clang-tidy llvm      # the second compiler, lints, fuzzing
     universal-ctags shellcheck valgrind libc6-dbg
     sqlite3 sqlite3-tools zstd xxhash python3 python3-botocore # oracles
-    python3-cryptography restic
+    python3-cryptography python3-croniter tzdata restic
     strace mandoc openssl libfaketime
     ceph-mon ceph-osd ceph-common radosgw                      # real S3 servers
     swift-proxy swift-account swift-container swift-object memcached
