@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "retention/merge.h"
 #include "retention/prune.h"
 #include "snapshot/backup.h"
 #include "snapshot/catalog.h"
@@ -80,6 +81,7 @@ static int back_up(struct session *session, struct object_store *store,
                    const struct database *database, struct err *err)
 {
     const struct settings *settings = &session->settings;
+    struct retention_policy policy;
     struct backup_options options = {
         .database = database->name,
         .path = database->path,
@@ -96,8 +98,9 @@ static int back_up(struct session *session, struct object_store *store,
         .busy_timeout_ms = (int64_t)settings_number(settings, OPTION_BUSY_TIMEOUT, 0),
         .cancel = session->cancel,
         .clock = session->clock,
+        .merge_bases = merge_bases,
+        .merge_context = &policy,
     };
-    struct retention_policy policy;
     struct prune_amend amend = {
         .store = store,
         .options = { .database = database->name,

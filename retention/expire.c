@@ -7,6 +7,17 @@
 
 #define NOT_MARKED INT64_MIN
 
+struct retention_item retention_item_of(const struct backup_record *backup)
+{
+    return (struct retention_item){
+        .created_at_ms = backup->created_at_ms,
+        .pinned = backup->pinned,
+        .damaged = backup->damaged,
+        .pre_restore = backup->trigger == TRIGGER_PRE_RESTORE,
+        .verified = backup->verified_at_ms != 0,
+    };
+}
+
 int expire_choose(const struct retention_policy *policy, const struct manifest *manifest,
                   int64_t now_ms, unsigned *reasons, struct err *err)
 {
@@ -14,17 +25,8 @@ int expire_choose(const struct retention_policy *policy, const struct manifest *
 
     if (items == NULL)
         return err_nomem(err);
-    for (size_t i = 0; i < manifest->backup_count; i++) {
-        const struct backup_record *backup = &manifest->backups[i];
-
-        items[i] = (struct retention_item){
-            .created_at_ms = backup->created_at_ms,
-            .pinned = backup->pinned,
-            .damaged = backup->damaged,
-            .pre_restore = backup->trigger == TRIGGER_PRE_RESTORE,
-            .verified = backup->verified_at_ms != 0,
-        };
-    }
+    for (size_t i = 0; i < manifest->backup_count; i++)
+        items[i] = retention_item_of(&manifest->backups[i]);
     retention_apply(policy, items, manifest->backup_count, now_ms, reasons);
     free(items);
     return 0;

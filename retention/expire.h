@@ -12,6 +12,9 @@ struct err;
 
 #define EXPIRE_GRACE_MS (INT64_C(24) * 60 * 60 * 1000)
 
+/* A backup as a policy sees it. */
+struct retention_item retention_item_of(const struct backup_record *backup);
+
 /* reasons has room for one a backup; as retention_apply() gives them. */
 int expire_choose(const struct retention_policy *policy, const struct manifest *manifest,
                   int64_t now_ms, unsigned *reasons, struct err *err);

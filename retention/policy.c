@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "retention/bucket.h"
 
 #include <string.h>
 #include <time.h>
@@ -56,61 +57,6 @@ bad:
     return r;
 }
 
-/* What a bucket is called: equal for two moments in the same one. */
-enum bucket {
-    BUCKET_LAST,
-    BUCKET_HOURLY,
-    BUCKET_DAILY,
-    BUCKET_WEEKLY,
-    BUCKET_MONTHLY,
-    BUCKET_YEARLY,
-    BUCKET_COUNT
-};
-
-/* ISO 8601: week 1 has the year's first Thursday. */
-static int64_t iso_week(const struct tm *local)
-{
-    const int weekday = (local->tm_wday + 6) % 7; /* Monday is 0 */
-    struct tm thursday = *local;
-    time_t at;
-
-    /* The year and the number of a week are those of its Thursday, at noon as if in UTC. */
-    thursday.tm_mday += 3 - weekday;
-    thursday.tm_hour = 12;
-    at = timegm(&thursday);
-    (void)gmtime_r(&at, &thursday);
-    return (int64_t)(thursday.tm_year + 1900) * 100 + thursday.tm_yday / 7 + 1;
-}
-
-static int64_t bucket_value(enum bucket bucket, const struct tm *local, size_t number)
-{
-    const int64_t year = local->tm_year + 1900, month = local->tm_mon + 1;
-
-    switch (bucket) {
-    case BUCKET_HOURLY:
-        return ((year * 100 + month) * 100 + local->tm_mday) * 100 + local->tm_hour;
-    case BUCKET_DAILY:
-        return (year * 100 + month) * 100 + local->tm_mday;
-    case BUCKET_WEEKLY:
-        return iso_week(local);
-    case BUCKET_MONTHLY:
-        return year * 100 + month;
-    case BUCKET_YEARLY:
-        return year;
-    case BUCKET_LAST:
-    case BUCKET_COUNT:
-        break;
-    }
-    return (int64_t)number;
-}
-
-static void to_local(int64_t ms, struct tm *ret_local)
-{
-    const time_t seconds = (time_t)(ms >= 0 ? ms / 1000 : (ms - 999) / 1000);
-
-    (void)localtime_r(&seconds, ret_local);
-}
-
 /* The moment of a local time, some of whose fields may be out of range.  Where a change of the
  * clock makes it ambiguous, or lets there be none, the offset is that of the time taken for UTC, or
  * the one that holds there: Go's choice, and so restic's (pkg.go.dev/time#Date). */
@@ -134,7 +80,7 @@ static int64_t within_since_ms(const struct retention_within *within, int64_t ne
 
     if (ms < 0)
         ms += 1000;
-    to_local(newest_ms, &local);
+    bucket_local(newest_ms, &local);
     local.tm_year -= (int)within->years;
     local.tm_mon -= (int)within->months;
     local.tm_mday -= (int)within->days;
@@ -176,10 +122,10 @@ static unsigned count_item(struct run *run, const struct retention_item *item, s
     unsigned reasons = 0;
     struct tm local;
 
-    to_local(item->created_at_ms, &local);
+    bucket_local(item->created_at_ms, &local);
     if (run->has_within && item->created_at_ms > run->since_ms)
         reasons |= RETENTION_WITHIN;
-    for (enum bucket bucket = 0; bucket < BUCKET_COUNT; bucket++) {
+    for (enum bucket bucket = BUCKET_LAST; bucket < BUCKET_COUNT; bucket++) {
         const int64_t value = bucket_value(bucket, &local, number);
 
         if (run->left[bucket] == 0 || run->seen[bucket] == value)

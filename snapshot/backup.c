@@ -14,6 +14,7 @@
 #include "snapshot/pack_writer.h"
 #include "snapshot/parent.h"
 #include "snapshot/pipeline.h"
+#include "snapshot/rewrite.h"
 #include "snapshot/sqlite_file.h"
 #include "snapshot/state.h"
 #include "store/object_store.h"
@@ -227,18 +228,39 @@ static struct delta_options delta_options(const struct job *job, const uint8_t *
     };
 }
 
+/* What is sent although it has not changed. */
+static int choose_rewrite(struct job *job, struct rewrite *ret_rewrite, struct err *err)
+{
+    const struct backup_options *options = job->options;
+    size_t backups[BACKUP_MERGE_BASES_MAX];
+    struct rewrite_bases bases = { backups, 0 };
+    int r;
+
+    if (options->merge_bases != NULL) {
+        bases.count = options->merge_bases(options->merge_context, &job->manifest,
+                                           clock_now_ms(job->clock), backups);
+    }
+    r = rewrite_choose(&job->parent, &job->manifest, &bases, ret_rewrite, err);
+    if (r == 0 && ret_rewrite->pages != NULL) {
+        log_info("'%s': %u pages are written again of packs that little is needed of, %u of "
+                 "packs that this backup replaces",
+                 options->database, ret_rewrite->sparse_count, ret_rewrite->merged_count);
+    }
+    return r;
+}
+
 static int read_changes(struct job *job, const char **ret_reason, struct err *err)
 {
     struct delta_options options;
-    uint8_t *rewrite = NULL;
+    struct rewrite rewrite = REWRITE_INIT;
     int r;
 
-    r = parent_find_sparse(&job->parent, &job->manifest, &rewrite, err);
+    r = choose_rewrite(job, &rewrite, err);
     if (r < 0)
         return r;
-    options = delta_options(job, rewrite);
+    options = delta_options(job, rewrite.pages);
     r = delta_scan(&options, &job->delta, err);
-    free(rewrite);
+    rewrite_dispose(&rewrite);
     if (r < 0)
         return r;
     job->facts = job->delta.facts;

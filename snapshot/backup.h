@@ -19,6 +19,8 @@ struct err;
 struct object_store;
 struct progress;
 
+#define BACKUP_MERGE_BASES_MAX 5u
+
 struct backup_options {
     const char *database; /* name in the store */
     const char *path;     /* of the live database */
@@ -34,6 +36,11 @@ struct backup_options {
      * times, each time to a fresh one.  NULL: nothing. */
     int (*amend)(void *context, struct manifest *manifest, int64_t now_ms, struct err *err);
     void *amend_context;
+    /* Which of the manifest's backups this one should stand on rather than on those since: indexes,
+     * the first that will do is taken; how many.  See rewrite.h; NULL: none. */
+    size_t (*merge_bases)(const void *context, const struct manifest *manifest, int64_t now_ms,
+                          size_t *ret_bases);
+    const void *merge_context;
     const char *spool_dir;           /* NULL: $TMPDIR, else /var/tmp, else /tmp, else memory */
     unsigned thread_count;           /* that compress; 0: the cores, at most 16 */
     int compression_level;           /* zstd's; 0: 1 */

@@ -14,9 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPARSE_PARTS  4u  /* a pack is sparse when less than one of so many parts is in use */
-#define REWRITE_PARTS 10u /* of the pages, one of so many parts is written again at most */
-
 void parent_dispose(struct parent *parent)
 {
     page_map_dispose(&parent->map);
@@ -88,87 +85,6 @@ out:
     }
     *ret_parent = parent;
     return 0;
-}
-
-struct pack_use {
-    uint32_t pack; /* index in the map */
-    uint64_t used, slot_count;
-};
-
-/* The sparsest first: used / slot_count ascending. */
-static int use_compare(const void *a, const void *b)
-{
-    const struct pack_use *left = a, *right = b;
-    const uint64_t x = left->used * right->slot_count, y = right->used * left->slot_count;
-
-    return x < y ? -1 : x > y;
-}
-
-/* How much of each pack the map uses, in the order of its packs. */
-static struct pack_use *count_uses(const struct parent *parent, const struct manifest *manifest)
-{
-    const struct page_map *map = &parent->map;
-    struct pack_use *uses = calloc(map->pack_count + 1, sizeof(*uses));
-
-    if (uses == NULL)
-        return NULL;
-    for (size_t i = 0; i < map->pack_count; i++) {
-        const struct pack_record *pack = manifest_find_pack(manifest, map->pack_ids[i]);
-
-        uses[i] = (struct pack_use){ (uint32_t)i, 0, pack != NULL ? pack->slot_count : 0 };
-    }
-    for (size_t i = 0; i < map->run_count; i++)
-        uses[map->runs[i].pack].used += map->runs[i].page_count;
-    return uses;
-}
-
-/* Choose packs as long as the budget lasts; packs[i] of the map's are then to be rewritten. */
-static uint64_t choose_sparse(struct pack_use *uses, size_t count, uint64_t budget, bool *chosen)
-{
-    uint64_t total = 0;
-
-    qsort(uses, count, sizeof(*uses), use_compare);
-    for (size_t i = 0; i < count; i++) {
-        if (uses[i].used * SPARSE_PARTS >= uses[i].slot_count || total + uses[i].used > budget)
-            continue;
-        chosen[uses[i].pack] = true;
-        total += uses[i].used;
-    }
-    return total;
-}
-
-int parent_find_sparse(const struct parent *parent, const struct manifest *manifest,
-                       uint8_t **ret_rewrite, struct err *err)
-{
-    const struct page_map *map = &parent->map;
-    struct pack_use *uses = count_uses(parent, manifest);
-    bool *chosen = calloc(map->pack_count + 1, sizeof(*chosen));
-    uint8_t *rewrite = NULL;
-    int r = 0;
-
-    if (uses == NULL || chosen == NULL) {
-        r = err_nomem(err);
-        goto out;
-    }
-    if (choose_sparse(uses, map->pack_count, map->page_count / REWRITE_PARTS, chosen) == 0)
-        goto out;
-    rewrite = calloc(1, (size_t)map->page_count / 8 + 1);
-    if (rewrite == NULL) {
-        r = err_nomem(err);
-        goto out;
-    }
-    for (size_t i = 0; i < map->run_count; i++) {
-        const struct page_run *run = &map->runs[i];
-
-        for (uint32_t k = 0; chosen[run->pack] && k < run->page_count; k++)
-            rewrite[(run->first_page + k) / 8] |= (uint8_t)(1u << (run->first_page + k) % 8);
-    }
-out:
-    free(uses);
-    free(chosen);
-    if (r == 0)
-        *ret_rewrite = rewrite;
-    return r;
 }
 
 /* The pages of one frame, each behind what the parent has up to it. */

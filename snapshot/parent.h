@@ -40,12 +40,6 @@ int parent_read(struct object_store *store, const struct manifest *manifest,
                 const struct backup_record *backup, const char *spool_dir,
                 const struct cancel *cancel, struct parent *ret_parent, struct err *err);
 
-/* Which pages to write again although they are the same, so that sparse packs are soon referred to
- * by no backup: those in packs of which less than a quarter is still in use, the sparsest first, up
- * to a tenth of the pages.  A malloc'd bitmap as in delta.h; NULL when there is nothing to do. */
-int parent_find_sparse(const struct parent *parent, const struct manifest *manifest,
-                       uint8_t **ret_rewrite, struct err *err);
-
 /* The map of a backup of page_count pages: `pages` (numbers, ascending, as uint32_t in a spool) lie
  * in the frames of pack id, in order; the rest where the parent has it. */
 struct parent_delta {

@@ -80,73 +80,11 @@ static void fails_with_the_store_and_tells_damage(void **state)
     restore_rig_dispose(&rig);
 }
 
-/* Packs called A, B, ... with so many slots, of which so many are in use. */
-static void make(struct parent *parent, struct manifest *manifest, const uint32_t (*packs)[2],
-                 size_t count)
-{
-    uint32_t page = 1;
-
-    *parent = (struct parent)PARENT_INIT;
-    *manifest = (struct manifest)MANIFEST_INIT;
-    manifest->packs = calloc(count, sizeof(*manifest->packs));
-    assert_non_null(manifest->packs);
-    for (size_t i = 0; i < count; i++) {
-        struct page_run run = { .first_page = page, .page_count = packs[i][1], .frame_len = 1 };
-
-        (void)memset(manifest->packs[i].id, 'A' + (int)i, 1);
-        manifest->packs[i].slot_count = packs[i][0];
-        run.frame_slot_count = packs[i][0];
-        assert_int_equal(page_map_add_pack(&parent->map, manifest->packs[i].id, &run.pack, NULL),
-                         0);
-        assert_int_equal(page_map_add_run(&parent->map, &run, NULL), 0);
-        page += packs[i][1];
-    }
-    manifest->pack_count = count;
-}
-
-static uint32_t count_rewritten(const struct parent *parent, const uint8_t *rewrite, uint32_t from,
-                                uint32_t to)
-{
-    uint32_t count = 0;
-
-    (void)parent;
-    for (uint32_t page = from; rewrite != NULL && page <= to; page++)
-        count += rewrite[page / 8] >> page % 8 & 1;
-    return count;
-}
-
-static void writes_again_what_is_sparse_within_a_tenth_of_the_pages(void **state)
-{
-    /* Of 1,000 pages at most 100 are written again: the sparsest first. */
-    static const uint32_t packs[][2] = {
-        { 2000, 820 }, { 100, 60 }, { 1000, 50 }, { 800, 40 }, { 90, 30 }
-    };
-    struct manifest manifest;
-    struct parent parent;
-    uint8_t *rewrite = NULL;
-
-    (void)state;
-    make(&parent, &manifest, packs, 5);
-    assert_int_equal(parent_find_sparse(&parent, &manifest, &rewrite, NULL), 0);
-    assert_int_equal(count_rewritten(&parent, rewrite, 1, 820 + 60), 0);
-    assert_int_equal(count_rewritten(&parent, rewrite, 881, 970), 90);
-    assert_int_equal(count_rewritten(&parent, rewrite, 971, 1000), 0);
-    free(rewrite);
-    rewrite = NULL;
-    for (size_t i = 0; i < manifest.pack_count; i++) /* all of it is in use */
-        manifest.packs[i].slot_count = packs[i][1];
-    assert_int_equal(parent_find_sparse(&parent, &manifest, &rewrite, NULL), 0);
-    assert_null(rewrite);
-    manifest_dispose(&manifest);
-    parent_dispose(&parent);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_map_and_hashes_from_the_packs),
         cmocka_unit_test(fails_with_the_store_and_tells_damage),
-        cmocka_unit_test(writes_again_what_is_sparse_within_a_tenth_of_the_pages),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
