@@ -222,16 +222,23 @@ static const struct command commands[COMMAND_COUNT] = {
     },
     {
         .name = "repair",
-        .summary = "make a lost or damaged manifest again",
+        .summary = "mend damaged backups, and a lost manifest",
         .usage = "DB [--dry-run]",
         .description =
             "Every pack tells of its backup. Where the newest manifest is lost or cannot be\n"
             "read, a new one is made of what the packs say, and written after it; nothing is\n"
             "overwritten. Pins and the like come from the newest manifest that can be read.\n"
-            "Damaged data is not mended: 'verify' tells what it affects.\n",
-        .examples = "holdfast repair app --dry-run\n"
+            "\n"
+            "Then all data is read, as by 'verify --read'. Damaged pages that the database\n"
+            "still has, byte for byte, are written again, into a new pack. The exit status is\n"
+            "13 when a backup stays damaged: it is told which, and how many of its pages are\n"
+            "lost. DB must be the database's path, or have one in the configuration.\n",
+        .examples = "# what is damaged, and what of it the database still has\n"
+                    "holdfast repair /data/app.db --store s3://backups/prod --dry-run\n"
+                    "\n"
                     "holdfast repair app\n",
-        .flags = { { FLAG_FROM_PACKS, "although the newest manifest can be read" },
+        .flags = { { FLAG_FROM_PACKS,
+                     "make a manifest of the packs although the newest one can be read" },
                    { FLAG_NAME, "the database's name in the store; default: the file's" },
                    { FLAG_DRY_RUN, "say what would be done, change nothing" } },
         .positional_min = 1,

@@ -160,7 +160,8 @@ static int find_missing(struct job *job, const struct manifest *newest, bool *mi
     for (size_t i = 0; i < manifest->pack_count; i++) {
         const struct pack_record *pack;
 
-        if (!used[i] || job->sweep.whole[i])
+        /* Of a pack that was repaired 'verify' knows what is still missed. */
+        if (!used[i] || job->sweep.whole[i] || manifest->packs[i].repaired_by[0] != '\0')
             continue;
         pack = manifest_find_pack(newest, manifest->packs[i].id);
         missing[i] = pack != NULL && used_now[pack - newest->packs];

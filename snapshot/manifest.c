@@ -220,10 +220,14 @@ void manifest_flag_used_packs(const struct manifest *manifest, bool *used)
     for (size_t i = 0; i < manifest->backup_count; i++)
         pack_set_to_flags(&manifest->backups[i].packs, used);
     for (size_t i = 0; i < manifest->pack_count; i++) {
-        const char *by = manifest->packs[i].repaired_by;
+        const struct pack_record *pack = &manifest->packs[i];
 
-        if (used[i] && by[0] != '\0' && find_pack_index(manifest, by, &index) == 0)
+        /* And what repairs that, in turn. */
+        while (used[pack - manifest->packs] && pack->repaired_by[0] != '\0' &&
+               find_pack_index(manifest, pack->repaired_by, &index) == 0 && !used[index]) {
             used[index] = true;
+            pack = &manifest->packs[index];
+        }
     }
 }
 

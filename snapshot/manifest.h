@@ -123,7 +123,8 @@ void manifest_flag_used_packs(const struct manifest *manifest, bool *used);
 int manifest_encode(const struct manifest *manifest, struct buf *out, struct err *err);
 /* ERR_CORRUPT names the field; ERR_UNSUPPORTED for a newer format. */
 int manifest_parse(const void *data, size_t len, struct manifest *ret_manifest, struct err *err);
-/* What a pack's INFO block holds: one backup and its pack, which may refer to others. */
+/* What a pack's INFO block holds: one backup and its pack, which may refer to others; or a pack
+ * that repairs another, that other one, and its backup unless it has expired. */
 int manifest_parse_info(const void *data, size_t len, struct manifest *ret_manifest,
                         struct err *err);
 

@@ -367,16 +367,34 @@ static int check_references(const struct manifest *manifest, struct err *err)
     return r;
 }
 
+static bool is_only(const struct pack_set *set, uint32_t index)
+{
+    return set->range_count == 1 && set->ranges[0].first == index && set->ranges[0].count == 1;
+}
+
+/* A pack that repairs another one, that other one, and its backup unless it has expired. */
+static int check_repair(const struct manifest *manifest, struct err *err)
+{
+    const struct backup_record *backup = manifest->backups;
+
+    if (strcmp(manifest->packs[1].repaired_by, manifest->packs[0].id) != 0 ||
+        manifest->packs[0].repaired_by[0] != '\0' || manifest->backup_count > 1)
+        return err_set(err, ERR_CORRUPT, "is not about a pack and what it repairs");
+    if (manifest->backup_count == 1 &&
+        (strcmp(backup->id, manifest->packs[1].id) != 0 || !is_only(&backup->packs, 1)))
+        return err_set(err, ERR_CORRUPT, "is not about the backup of the pack that is repaired");
+    return 0;
+}
+
 /* Nothing but one backup and its pack, whose map may refer to others. */
 static int check_alone(const struct manifest *manifest, struct err *err)
 {
-    const struct pack_set *set;
-
+    if (manifest->pack_count == 2 && manifest->deletion_count == 0)
+        return check_repair(manifest, err);
     if (manifest->backup_count != 1 || manifest->pack_count != 1 || manifest->deletion_count != 0)
         return err_set(err, ERR_CORRUPT, "is not about one backup");
-    set = &manifest->backups[0].packs;
-    if (strcmp(manifest->backups[0].id, manifest->packs[0].id) != 0 || set->range_count != 1 ||
-        set->ranges[0].first != 0 || set->ranges[0].count != 1)
+    if (strcmp(manifest->backups[0].id, manifest->packs[0].id) != 0 ||
+        !is_only(&manifest->backups[0].packs, 0))
         return err_set(err, ERR_CORRUPT, "is not about its own pack");
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "snapshot/frame.h"
 #include "snapshot/pack_format.h"
+#include "snapshot/pack_repair.h"
 #include "snapshot/page_map.h"
 #include "snapshot/spool.h"
 #include "store/object_store.h"
@@ -16,6 +17,13 @@
 #define BLOCK_HEAD_LEN 8u /* what index_block_len() needs */
 /* Stored bytes of one block of hashes: 20 a slot when nothing could be compressed, and headers. */
 #define HASHES_STORED_MAX (INDEX_BLOCK_SLOTS_MAX * (4u + PAGE_HASH_SIZE) + 4096u)
+
+#define TABLE_LEN_MAX (1u << 30)
+
+bool pack_is_damage(int r)
+{
+    return r == ERR_CORRUPT || r == ERR_NOT_FOUND || r == ERR_UNSUPPORTED;
+}
 
 int pack_get(struct object_store *store, const char *database, const struct pack_record *pack,
              uint64_t offset, uint64_t len, struct io_sink *sink, struct err *err)
@@ -56,20 +64,6 @@ out:
     io_sink_free(sink);
     buf_dispose(&stored);
     return r;
-}
-
-static int read_map(struct object_store *store, const char *database,
-                    const struct pack_record *pack, const struct page_map *base,
-                    struct page_map *ret_map, struct err *err)
-{
-    struct buf payload = BUF_INIT(INDEX_BLOCK_RAW_MAX);
-    int r;
-
-    r = get_block(store, database, pack, &payload, err);
-    if (r == 0)
-        r = page_map_decode(payload.ptr, payload.len, base, ret_map, err);
-    buf_dispose(&payload);
-    return r < 0 ? err_wrap(err, r, "page map in pack %s", pack->id) : 0;
 }
 
 /* NULL, and ERR_CORRUPT recorded, when the manifest does not have it or cannot be right about it.
@@ -130,12 +124,9 @@ static int check_runs(const struct manifest *manifest, const struct page_map *ma
     return r;
 }
 
-static int check_map(const struct manifest *manifest, const struct backup_record *backup,
-                     const struct page_map *map, struct err *err)
+static int check_size(const struct backup_record *backup, const struct page_map *map,
+                      struct err *err)
 {
-    const struct pack_record **packs;
-    int r;
-
     if (!page_size_is_valid(backup->page_size) ||
         backup->size != (uint64_t)backup->page_size * backup->page_count) {
         return err_set(err, ERR_CORRUPT, "%" PRIu32 " pages of %" PRIu32 " bytes are not %" PRIu64,
@@ -145,6 +136,15 @@ static int check_map(const struct manifest *manifest, const struct backup_record
         return err_set(err, ERR_CORRUPT, "the page map has %" PRIu32 " pages, not %" PRIu32,
                        map->page_count, backup->page_count);
     }
+    return 0;
+}
+
+static int check_places(const struct manifest *manifest, const struct backup_record *backup,
+                        const struct page_map *map, struct err *err)
+{
+    const struct pack_record **packs;
+    int r;
+
     packs = calloc(map->pack_count + 1, sizeof(const struct pack_record *));
     if (packs == NULL)
         return err_nomem(err);
@@ -153,39 +153,81 @@ static int check_map(const struct manifest *manifest, const struct backup_record
     return r;
 }
 
+/* Where a map comes from. */
+struct map_source {
+    struct object_store *store;
+    const struct manifest *manifest;
+    struct pack_map_options options;
+};
+
+static const struct page_map *find_stand_in(const struct map_source *source, const char *id)
+{
+    for (size_t i = 0; i < source->options.stand_in_count; i++) {
+        if (strcmp(source->options.stand_ins[i].id, id) == 0)
+            return source->options.stand_ins[i].map;
+    }
+    return NULL;
+}
+
+static int read_map(const struct map_source *source, const struct pack_record *pack,
+                    const struct page_map *base, struct page_map *ret_map, struct err *err)
+{
+    const struct pack_record *holder = pack_repair_map_holder(source->manifest, pack);
+    const struct page_map *stand_in = find_stand_in(source, pack->id);
+    struct buf payload = BUF_INIT(INDEX_BLOCK_RAW_MAX);
+    int r;
+
+    if (stand_in != NULL)
+        return page_map_extend(ret_map, stand_in, stand_in->page_count, err);
+    r = get_block(source->store, source->manifest->database, holder, &payload, err);
+    if (r == 0)
+        r = page_map_decode(payload.ptr, payload.len, base, ret_map, err);
+    buf_dispose(&payload);
+    return r < 0 ? err_wrap(err, r, "page map in pack %s", holder->id) : 0;
+}
+
 /* The whole map that the pack's is a difference from; base stays empty where there is none. */
-static int read_base(struct object_store *store, const struct manifest *manifest,
-                     const struct pack_record *pack, struct page_map *base, struct err *err)
+static int read_base(const struct map_source *source, const struct pack_record *pack,
+                     struct page_map *base, struct err *err)
 {
     const struct pack_record *base_pack;
 
     if (pack->map_base[0] == '\0')
         return 0;
-    base_pack = need_pack(manifest, pack->map_base, err);
+    base_pack = need_pack(source->manifest, pack->map_base, err);
     if (base_pack == NULL)
         return ERR_CORRUPT;
     if (base_pack->map_base[0] != '\0')
         return err_set(err, ERR_CORRUPT, "pack %s has no whole page map", base_pack->id);
-    return read_map(store, manifest->database, base_pack, NULL, base, err);
+    return read_map(source, base_pack, NULL, base, err);
 }
 
-int pack_map_read_with_base(struct object_store *store, const struct manifest *manifest,
-                            const struct backup_record *backup, struct page_map *ret_map,
-                            struct page_map *ret_base, struct err *err)
+static int read_maps(const struct map_source *source, const struct backup_record *backup,
+                     struct page_map *map, struct page_map *base, struct err *err)
 {
-    struct page_map base = PAGE_MAP_INIT, map = PAGE_MAP_INIT;
+    const struct manifest *manifest = source->manifest;
     const struct pack_record *pack = need_pack(manifest, backup->id, err);
     int r;
 
     if (pack == NULL)
         return ERR_CORRUPT;
-    r = read_base(store, manifest, pack, &base, err);
-    if (r == 0) {
-        r = read_map(store, manifest->database, pack, pack->map_base[0] != '\0' ? &base : NULL,
-                     &map, err);
-    }
+    r = read_base(source, pack, base, err);
     if (r == 0)
-        r = check_map(manifest, backup, &map, err);
+        r = read_map(source, pack, pack->map_base[0] != '\0' ? base : NULL, map, err);
+    if (r == 0)
+        r = check_size(backup, map, err);
+    if (r == 0 && !source->options.as_stored)
+        r = pack_repair_apply(source->store, manifest, backup->page_size, map, err);
+    return r < 0 ? r : check_places(manifest, backup, map, err);
+}
+
+static int read_all(const struct map_source *source, const struct backup_record *backup,
+                    struct page_map *ret_map, struct page_map *ret_base, struct err *err)
+{
+    struct page_map base = PAGE_MAP_INIT, map = PAGE_MAP_INIT;
+    int r;
+
+    r = read_maps(source, backup, &map, &base, err);
     if (r < 0) {
         page_map_dispose(&base);
         page_map_dispose(&map);
@@ -196,16 +238,35 @@ int pack_map_read_with_base(struct object_store *store, const struct manifest *m
     return 0;
 }
 
-int pack_map_read(struct object_store *store, const struct manifest *manifest,
-                  const struct backup_record *backup, struct page_map *ret_map, struct err *err)
+int pack_map_read_with_base(struct object_store *store, const struct manifest *manifest,
+                            const struct backup_record *backup, struct page_map *ret_map,
+                            struct page_map *ret_base, struct err *err)
 {
+    const struct map_source source = { store, manifest, { NULL, 0, false } };
+
+    return read_all(&source, backup, ret_map, ret_base, err);
+}
+
+int pack_map_read_with(struct object_store *store, const struct manifest *manifest,
+                       const struct backup_record *backup, const struct pack_map_options *options,
+                       struct page_map *ret_map, struct err *err)
+{
+    const struct map_source source = { store, manifest, *options };
     struct page_map base;
     int r;
 
-    r = pack_map_read_with_base(store, manifest, backup, ret_map, &base, err);
+    r = read_all(&source, backup, ret_map, &base, err);
     if (r == 0)
         page_map_dispose(&base);
     return r;
+}
+
+int pack_map_read(struct object_store *store, const struct manifest *manifest,
+                  const struct backup_record *backup, struct page_map *ret_map, struct err *err)
+{
+    static const struct pack_map_options plain = { NULL, 0, false };
+
+    return pack_map_read_with(store, manifest, backup, &plain, ret_map, err);
 }
 
 /* Takes the stored blocks as they arrive, one at a time. */
@@ -321,6 +382,10 @@ int pack_slots_read(struct object_store *store, const char *database,
     };
     int r;
 
+    if (pack->slot_count == 0 && pack->hashes_len == 0) { /* which no range can say */
+        free(sink.slots);
+        return 0;
+    }
     if (sink.slots == NULL)
         return err_nomem(err);
     r = pack_get(store, database, pack, pack->hashes_offset, pack->hashes_len, &sink.sink, err);
@@ -330,4 +395,78 @@ int pack_slots_read(struct object_store *store, const char *database,
     buf_dispose(&sink.stored);
     buf_dispose(&sink.payload);
     return r < 0 ? err_wrap(err, r, "page hashes of pack %s", pack->id) : 0;
+}
+
+/* A range of a pack, all of which is kept. */
+static int get_bytes(struct object_store *store, const char *database,
+                     const struct pack_record *pack, uint64_t offset, struct buf *out,
+                     struct err *err)
+{
+    struct io_sink *sink = NULL;
+    int r;
+
+    buf_clear(out);
+    r = buf_sink_new(out, &sink, err);
+    if (r == 0)
+        r = pack_get(store, database, pack, offset, pack->size - offset, sink, err);
+    io_sink_free(sink);
+    return r;
+}
+
+static int get_table(struct object_store *store, const char *database,
+                     const struct pack_record *pack, struct buf *table, struct err *err)
+{
+    const uint64_t index_end = pack->map_offset + pack->map_len;
+    uint64_t len = 0;
+    int r;
+
+    if (pack->size - index_end <= SEEK_FOOTER_LEN)
+        return err_set(err, ERR_CORRUPT, "no room for a seek table");
+    r = get_bytes(store, database, pack, pack->size - SEEK_FOOTER_LEN, table, err);
+    if (r == 0)
+        r = seek_table_footer((const uint8_t *)table->ptr, &len, err);
+    if (r == 0 && len > pack->size - index_end)
+        r = err_set(err, ERR_CORRUPT, "a seek table that is longer than it can be");
+    return r < 0 ? r : get_bytes(store, database, pack, pack->size - len, table, err);
+}
+
+static int check_frames(const struct pack_record *pack, const struct seek_entry *entries,
+                        uint32_t count, uint64_t table_len, uint32_t page_size, struct err *err)
+{
+    uint64_t at = 0, raw_size = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if ((entries[i].raw_len == 0) != (at >= pack->hashes_offset) ||
+            entries[i].raw_len % page_size != 0)
+            return err_set(err, ERR_CORRUPT, "a seek table with other frames");
+        at += entries[i].stored_len;
+        raw_size += entries[i].raw_len;
+    }
+    if (at + table_len != pack->size || raw_size != pack->slot_count * page_size)
+        return err_set(err, ERR_CORRUPT, "a seek table that does not add up to the pack");
+    return 0;
+}
+
+int pack_frames_read(struct object_store *store, const char *database,
+                     const struct pack_record *pack, uint32_t page_size,
+                     struct seek_entry **ret_entries, uint32_t *ret_count, struct err *err)
+{
+    struct buf table = BUF_INIT(TABLE_LEN_MAX);
+    struct seek_entry *entries = NULL;
+    uint32_t count = 0;
+    int r;
+
+    r = get_table(store, database, pack, &table, err);
+    if (r == 0)
+        r = seek_table_decode(table.ptr, table.len, &entries, &count, err);
+    if (r == 0)
+        r = check_frames(pack, entries, count, table.len, page_size, err);
+    buf_dispose(&table);
+    if (r < 0) {
+        free(entries);
+        return r;
+    }
+    *ret_entries = entries;
+    *ret_count = count;
+    return 0;
 }

@@ -439,6 +439,47 @@ int pack_writer_add_delta_index(struct pack_writer *writer, const struct pack_wr
     return r;
 }
 
+static int add_repair_hashes(struct pack_writer *writer, struct spool *spool, struct err *err)
+{
+    struct index_slot *slots = calloc(INDEX_BLOCK_SLOTS_MAX, sizeof(*slots));
+    int r = 0;
+
+    if (slots == NULL)
+        return err_nomem(err);
+    for (uint32_t first = 0; r == 0 && first < writer->page_count;) {
+        const uint32_t left = writer->page_count - first;
+        const uint32_t count = left < INDEX_BLOCK_SLOTS_MAX ? left : INDEX_BLOCK_SLOTS_MAX;
+        struct buf payload = BUF_INIT(INDEX_BLOCK_RAW_MAX);
+        uint64_t len = 0;
+
+        r = spool_read(spool, (uint64_t)first * sizeof(*slots), slots, count * sizeof(*slots), err);
+        if (r == 0)
+            r = index_hashes_encode(first, slots, count, &payload, err);
+        if (r == 0)
+            r = add_block(writer, INDEX_HASHES, buf_str(&payload), &len, err);
+        writer->record.hashes_len += len;
+        first += count;
+        buf_dispose(&payload);
+    }
+    free(slots);
+    return r;
+}
+
+int pack_writer_add_repair_index(struct pack_writer *writer, struct spool *slots, struct str map,
+                                 struct pack_record *ret_record, struct err *err)
+{
+    int r;
+
+    writer->record.hashes_offset = spool_size(writer->spool);
+    r = add_repair_hashes(writer, slots, err);
+    writer->record.map_offset = spool_size(writer->spool);
+    if (r == 0 && map.len > 0)
+        r = add_map_block(writer, map, err);
+    if (r == 0)
+        fill_record(writer, ret_record);
+    return r;
+}
+
 const struct page_map *pack_writer_map(const struct pack_writer *writer)
 {
     return &writer->map;

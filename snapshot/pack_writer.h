@@ -76,6 +76,12 @@ struct pack_writer_delta {
 int pack_writer_add_delta_index(struct pack_writer *writer, const struct pack_writer_delta *delta,
                                 struct pack_record *ret_record, struct err *err);
 
+/* Of a pack that repairs another (pack_repair.h): the index up to its last block.  slots holds
+ * those of all frames, as struct index_slot; map is the payload of the page map that the other one
+ * has lost, empty when it has not. */
+int pack_writer_add_repair_index(struct pack_writer *writer, struct spool *slots, struct str map,
+                                 struct pack_record *ret_record, struct err *err);
+
 /* The map that was written, until pack_writer_free(). */
 const struct page_map *pack_writer_map(const struct pack_writer *writer);
 /* The last index block, then the seek table; sends the rest.  *ret_size is the pack's. */

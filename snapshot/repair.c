@@ -21,12 +21,12 @@
 /* Generations that are tried, from the newest down, for pins and the like. */
 #define GENERATIONS_TRIED 50u
 
-/* What one pack says of itself. */
+/* What one pack says of itself, or the one that repairs it says of it. */
 struct candidate {
     char id[UUID_TEXT_SIZE];
     uint64_t size;
-    struct manifest alone; /* empty when it could not be read */
-    bool added;
+    struct manifest alone; /* no packs: it could not be read; two: it repairs the second */
+    bool added;            /* to the manifest, or it needs no adding */
 };
 
 struct job {
@@ -86,18 +86,13 @@ static int list(struct job *job, struct err *err)
                    job->store->url);
 }
 
-static bool is_damage(int r)
-{
-    return r == ERR_CORRUPT || r == ERR_NOT_FOUND || r == ERR_UNSUPPORTED;
-}
-
 static int load_known(struct job *job, struct err *err)
 {
     int r = 0;
 
     for (uint64_t g = job->newest; g > 0 && job->newest - g < GENERATIONS_TRIED; g--) {
         r = catalog_load_generation(job->store, job->options->database, g, &job->known, err);
-        if (r == 0 || !is_damage(r))
+        if (r == 0 || !pack_is_damage(r))
             return r;
         log_info("%s", err->msg);
         err_clear(err);
@@ -173,7 +168,8 @@ static int read_candidate(struct job *job, struct candidate *candidate, struct e
         r = err_set(err, ERR_CORRUPT, "it is that of another backup");
     if (r == 0) { /* which the block itself could not know */
         alone->packs[0].size = candidate->size;
-        alone->backups[0].stored_bytes = candidate->size;
+        if (alone->pack_count == 1)
+            alone->backups[0].stored_bytes = candidate->size;
     } else {
         manifest_dispose(alone);
     }
@@ -182,28 +178,113 @@ static int read_candidate(struct job *job, struct candidate *candidate, struct e
     return r;
 }
 
-static int read_candidates(struct job *job, struct err *err)
+static int read_each(struct job *job, struct err *err)
 {
     int r = 0;
 
-    job->packs.packs = calloc(job->count + 1, sizeof(*job->packs.packs));
-    if (job->packs.packs == NULL)
-        return err_nomem(err);
     for (size_t i = 0; r == 0 && i < job->count; i++) {
         struct candidate *candidate = &job->candidates[i];
 
         r = cancel_check(job->options->cancel, err);
         if (r == 0)
             r = read_candidate(job, candidate, err);
-        if (is_damage(r)) {
+        if (pack_is_damage(r)) {
             log_warn("pack %s does not tell of its backup: %s", candidate->id, err->msg);
             err_clear(err);
             r = 0;
-        } else if (r == 0) {
-            job->packs.packs[job->packs.pack_count++] = candidate->alone.packs[0];
         }
     }
     return r;
+}
+
+static struct candidate *find_candidate(struct job *job, const char *id)
+{
+    for (size_t i = 0; i < job->count; i++) {
+        if (strcmp(job->candidates[i].id, id) == 0)
+            return &job->candidates[i];
+    }
+    return NULL;
+}
+
+/* A damaged pack is what the one that repairs it says, when it does not tell of itself. */
+static int stand_in(struct job *job, struct manifest *repair, struct err *err)
+{
+    struct candidate *candidate = find_candidate(job, repair->packs[1].id);
+    int r;
+
+    if (candidate == NULL) { /* it is gone */
+        char key[CATALOG_KEY_SIZE];
+
+        r = catalog_pack_key(job->options->database, repair->packs[1].id, key, err);
+        if (r == 0)
+            r = add_candidate(job, key, repair->packs[1].size, err);
+        if (r < 0)
+            return r;
+        candidate = &job->candidates[job->count - 1];
+    }
+    if (candidate->alone.pack_count == 0) {
+        candidate->alone.packs = malloc(sizeof(*candidate->alone.packs));
+        if (candidate->alone.packs == NULL)
+            return err_nomem(err);
+        candidate->alone.packs[0] = repair->packs[1];
+        candidate->alone.pack_count = 1;
+        candidate->alone.backups = repair->backups; /* which nobody else asks for */
+        candidate->alone.backup_count = repair->backup_count;
+        repair->backups = NULL;
+        repair->backup_count = 0;
+    }
+    /* Several repair it when a repair was killed before its commit: one after the other. */
+    for (size_t n = 0; n < job->count && candidate != NULL; n++) {
+        char *by = candidate->alone.packs[0].repaired_by;
+
+        if (by[0] == '\0' || strcmp(by, repair->packs[0].id) == 0) {
+            memcpy(by, repair->packs[0].id, UUID_TEXT_SIZE);
+            break;
+        }
+        candidate = find_candidate(job, by);
+    }
+    return 0;
+}
+
+static int apply_repairs(struct job *job, struct err *err)
+{
+    const size_t count = job->count;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        struct manifest alone = job->candidates[i].alone; /* they may move */
+
+        if (alone.pack_count < 2)
+            continue;
+        r = stand_in(job, &alone, err);
+        job->candidates[i].alone = alone;
+    }
+    return r;
+}
+
+/* The packs that there are.  Those that have no backup, because they repair others or it has
+ * expired, are in the manifest from the start. */
+static int name_packs(struct job *job, struct err *err)
+{
+    struct pack_record *packs = calloc(job->count + 1, sizeof(*packs));
+    struct pack_record *loose = calloc(job->count + 1, sizeof(*loose));
+
+    job->packs.packs = packs;
+    job->made.packs = loose;
+    if (packs == NULL || loose == NULL)
+        return err_nomem(err);
+    for (size_t i = 0; i < job->count; i++) {
+        struct candidate *candidate = &job->candidates[i];
+
+        if (candidate->alone.pack_count == 0)
+            continue;
+        packs[job->packs.pack_count++] = candidate->alone.packs[0];
+        if (candidate->alone.pack_count == 2 || candidate->alone.backup_count == 0) {
+            loose[job->made.pack_count++] = candidate->alone.packs[0];
+            candidate->added = true;
+        }
+    }
+    return 0;
 }
 
 /* Expired long ago: not in a manifest that lists newer ones. */
@@ -236,12 +317,13 @@ static int add(struct job *job, struct candidate *candidate, struct err *err)
 {
     struct backup_record *record = &candidate->alone.backups[0];
     const struct pack_record *pack = &candidate->alone.packs[0];
+    const struct pack_map_options as_stored = { NULL, 0, true };
     struct page_map map = PAGE_MAP_INIT;
     char(*ids)[UUID_TEXT_SIZE] = NULL;
     size_t count = 0;
     int r;
 
-    r = pack_map_read(job->store, &job->packs, record, &map, err);
+    r = pack_map_read_with(job->store, &job->packs, record, &as_stored, &map, err);
     if (r < 0)
         return r;
     ids = calloc(map.pack_count + 1, sizeof(*ids));
@@ -276,9 +358,9 @@ static int add_all(struct job *job, struct err *err)
             int r;
 
             if (candidate->added || candidate->alone.backup_count == 0)
-                continue;
+                continue; /* or it does not tell */
             r = add(job, candidate, err);
-            if (r < 0 && !is_damage(r))
+            if (r < 0 && !pack_is_damage(r))
                 return r;
             if (r < 0)
                 err_clear(err);
@@ -303,7 +385,7 @@ static int begin(struct job *job, struct err *err)
     int r;
 
     for (size_t i = 0; like->generation == 0 && i < job->count; i++) {
-        if (job->candidates[i].alone.backup_count > 0)
+        if (job->candidates[i].alone.generation > 0)
             like = &job->candidates[i].alone;
     }
     if (like->generation == 0) {
@@ -333,9 +415,13 @@ static int rebuild(struct job *job, struct repair_report *report, struct err *er
                                                    .cancel = job->options->cancel };
     int r;
 
-    r = read_candidates(job, err);
+    r = read_each(job, err);
     if (r == 0)
         r = begin(job, err);
+    if (r == 0)
+        r = apply_repairs(job, err);
+    if (r == 0)
+        r = name_packs(job, err);
     if (r == 0)
         r = add_all(job, err);
     if (r < 0)

@@ -173,6 +173,8 @@ static int read_head(const struct state_place *place, struct state_reader *reade
         r = read_block(reader, INDEX_INFO, &json, err);
     if (r == 0)
         r = manifest_parse_info(json.ptr, json.len, &alone, err);
+    if (r == 0 && alone.backup_count == 0)
+        r = err_set(err, ERR_CORRUPT, "no backup is standing");
     if (r == 0)
         r = backup_record_copy(&alone.backups[0], &head.standing, err);
     manifest_dispose(&alone);

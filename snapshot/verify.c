@@ -7,13 +7,12 @@
 #include "snapshot/catalog.h"
 #include "snapshot/pack_format.h"
 #include "snapshot/pack_reader.h"
+#include "snapshot/pack_survey.h"
 #include "snapshot/page_map.h"
-#include "snapshot/progress.h"
 #include "snapshot/restore.h"
 #include "snapshot/row_count.h"
 #include "snapshot/spool.h"
 #include "snapshot/sqlite_db.h"
-#include "snapshot/verify_pack.h"
 #include "store/object_store.h"
 
 #include <inttypes.h>
@@ -23,102 +22,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SLOTS_MEMORY_MAX (8u << 20)
-
-enum pack_state {
-    PACK_MISSING,
-    PACK_OTHER_SIZE,
-    PACK_THERE
-};
-
 struct job {
     struct object_store *store;
     const struct manifest *manifest;
     const struct verify_options *options;
-    const bool *selected;
-    enum pack_state *states;   /* of each pack of the manifest */
-    struct pack_check *checks; /* with read */
-    struct spool *slots;
-    struct progress_meter meter;
+    const struct pack_survey *survey;
 };
-
-static bool is_selected(const struct job *job, size_t index)
-{
-    return job->selected == NULL || job->selected[index];
-}
-
-static int see_pack(void *context, const char *key, const struct object_info *info, struct err *err)
-{
-    struct job *job = context;
-    char known[CATALOG_KEY_SIZE];
-
-    (void)err;
-    for (size_t i = 0; i < job->manifest->pack_count; i++) {
-        const struct pack_record *pack = &job->manifest->packs[i];
-
-        if (catalog_pack_key(job->manifest->database, pack->id, known, NULL) == 0 &&
-            strcmp(known, key) == 0) {
-            job->states[i] = info->size == pack->size ? PACK_THERE : PACK_OTHER_SIZE;
-            return 0;
-        }
-    }
-    return 0;
-}
-
-static int list_packs(struct job *job, struct err *err)
-{
-    char prefix[CATALOG_KEY_SIZE];
-    int r;
-
-    job->states = calloc(job->manifest->pack_count + 1, sizeof(*job->states));
-    job->checks = calloc(job->manifest->pack_count + 1, sizeof(*job->checks));
-    if (job->states == NULL || job->checks == NULL)
-        return err_nomem(err);
-    (void)snprintf(prefix, sizeof(prefix), "%s/packs/", job->manifest->database);
-    r = object_list(job->store, prefix, NULL, see_pack, job, err);
-    return r < 0 ? err_wrap(err, r, "list the packs of '%s'", job->manifest->database) : 0;
-}
-
-/* A backup that is looked at and refers to the pack; NULL when there is none. */
-static const struct backup_record *user_of(const struct job *job, uint32_t pack)
-{
-    for (size_t i = 0; i < job->manifest->backup_count; i++) {
-        if (is_selected(job, i) && pack_set_has(&job->manifest->backups[i].packs, pack))
-            return &job->manifest->backups[i];
-    }
-    return NULL;
-}
-
-static int read_packs(struct job *job, struct err *err)
-{
-    struct pack_check_options options = {
-        .store = job->store,
-        .manifest = job->manifest,
-        .sample_ppm = job->options->sample_ppm > 0 ? job->options->sample_ppm : VERIFY_SAMPLE_ALL,
-        .sample_seed = job->options->sample_seed,
-        .cancel = job->options->cancel,
-    };
-    int r;
-
-    r = spool_new(job->options->spool_dir, SLOTS_MEMORY_MAX, &job->slots, err);
-    options.slots = job->slots;
-    job->meter =
-        (struct progress_meter){ .progress = job->options->progress, .phase = PROGRESS_FETCH };
-    for (size_t i = 0; i < job->manifest->pack_count; i++) {
-        if (job->states[i] == PACK_THERE && user_of(job, (uint32_t)i) != NULL)
-            job->meter.total += job->manifest->packs[i].size;
-    }
-    for (size_t i = 0; r == 0 && i < job->manifest->pack_count; i++) {
-        const struct backup_record *user = user_of(job, (uint32_t)i);
-
-        if (job->states[i] != PACK_THERE || user == NULL)
-            continue;
-        options.page_size = user->page_size;
-        r = pack_check_run(&options, &job->manifest->packs[i], &job->checks[i], err);
-        progress_meter_add(&job->meter, job->manifest->packs[i].size);
-    }
-    return r;
-}
 
 __attribute__((format(printf, 2, 3))) static void damage(struct verify_result *result,
                                                          const char *format, ...)
@@ -133,62 +42,50 @@ __attribute__((format(printf, 2, 3))) static void damage(struct verify_result *r
     va_end(arguments);
 }
 
-static void check_objects(const struct job *job, const struct backup_record *backup,
-                          struct verify_result *result)
+/* The pack that the backup's own map is in, or the one that this is a difference from, unless a
+ * copy of the map was made. */
+static void check_map_pack(const struct job *job, const char *id, struct verify_result *result)
 {
-    for (uint32_t i = 0; i < job->manifest->pack_count; i++) {
-        const struct pack_record *pack = &job->manifest->packs[i];
+    const size_t index = pack_survey_find(job->survey, id);
+    const struct pack_record *pack = &job->manifest->packs[index];
+    char why[PACK_WHY_SIZE];
 
-        if (!pack_set_has(&backup->packs, i))
-            continue;
-        if (job->states[i] == PACK_MISSING) {
-            damage(result, "pack %s is missing", pack->id);
-        } else if (job->states[i] == PACK_OTHER_SIZE) {
-            damage(result, "pack %s has another size", pack->id);
-        } else if (strcmp(pack->id, backup->id) == 0 && job->checks[i].reason[0] != '\0') {
-            damage(result, "pack %s: %s", pack->id, job->checks[i].reason);
-        } else if (strcmp(pack->id, backup->id) == 0 && job->checks[i].own_reason[0] != '\0') {
-            damage(result, "pack %s: %s", pack->id, job->checks[i].own_reason);
-        }
+    if (index < job->manifest->pack_count && pack->repaired_by[0] == '\0' &&
+        job->survey->states[index] != PACK_THERE && pack_survey_is_lost(job->survey, index, why)) {
+        damage(result, "%s", why);
+        result->lost_pages = -1;
     }
 }
 
-static uint32_t pack_index(const struct manifest *manifest, const char *id)
+/* What is damaged of the backup's own pack although restoring does not need it: a lost manifest
+ * could not be made again of it.  What repairs the pack tells that too. */
+static void check_own(const struct job *job, const char *id, struct verify_result *result)
 {
-    uint32_t i = 0;
+    const size_t index = pack_survey_find(job->survey, id);
 
-    while (i < manifest->pack_count && strcmp(manifest->packs[i].id, id) != 0)
-        i++;
-    return i;
+    if (index < job->manifest->pack_count && job->manifest->packs[index].repaired_by[0] == '\0' &&
+        job->survey->checks[index].own_reason[0] != '\0')
+        damage(result, "pack %s: %s", id, job->survey->checks[index].own_reason);
 }
 
-/* One run of the map: is its frame whole, and do its slots hold its pages? */
-static int check_run(const struct job *job, const struct page_map *map, const struct page_run *run,
-                     const uint32_t *packs, struct page_hash *sum, struct verify_result *result,
-                     struct err *err)
+/* The slots of a run whose frame is whole: do they hold its pages? */
+static int check_slots(const struct job *job, const struct page_run *run, size_t index,
+                       struct page_hash *sum, struct verify_result *result, struct err *err)
 {
-    const uint32_t index = packs[run->pack];
-    const struct pack_check *check = &job->checks[index];
-    const char *id = map->pack_ids[run->pack];
+    const struct pack_survey *survey = job->survey;
 
-    if (check->reason[0] != '\0') {
-        damage(result, "pack %s: %s", id, check->reason);
-        return 0;
-    }
-    if (pack_check_is_bad_frame(check, run->frame_offset)) {
-        damage(result, "pack %s: frame at byte %" PRIu64 " is damaged: page %" PRIu32, id,
-               run->frame_offset, run->first_page);
-        return 0;
-    }
     for (uint32_t i = 0; i < run->page_count; i++) {
         struct index_slot slot;
-        int r = spool_read(job->slots, (check->first_slot + run->slot + i) * sizeof(slot), &slot,
+        int r = spool_read(survey->slots,
+                           (survey->checks[index].first_slot + run->slot + i) * sizeof(slot), &slot,
                            sizeof(slot), err);
 
         if (r < 0)
             return r;
-        if (slot.page_number != run->first_page + i)
-            damage(result, "pack %s: a slot holds another page", id);
+        if (slot.page_number != run->first_page + i) {
+            damage(result, "pack %s: a slot holds another page", job->manifest->packs[index].id);
+            result->lost_pages++;
+        }
         page_hash_xor(sum, slot.hash);
     }
     return 0;
@@ -197,17 +94,27 @@ static int check_run(const struct job *job, const struct page_map *map, const st
 static int check_pages(const struct job *job, const struct backup_record *backup,
                        const struct page_map *map, struct verify_result *result, struct err *err)
 {
-    uint32_t *packs = calloc(map->pack_count + 1, sizeof(*packs));
+    size_t *packs = calloc(map->pack_count + 1, sizeof(*packs));
     struct page_hash sum = { 0, 0 };
+    char why[PACK_WHY_SIZE];
     int r = 0;
 
     if (packs == NULL)
         return err_nomem(err);
     for (size_t i = 0; i < map->pack_count; i++)
-        packs[i] = pack_index(job->manifest, map->pack_ids[i]);
-    for (size_t i = 0; r == 0 && !result->damaged && i < map->run_count; i++)
-        r = check_run(job, map, &map->runs[i], packs, &sum, result, err);
-    if (r == 0 && !page_hash_eq(sum, backup->database_hash))
+        packs[i] = pack_survey_find(job->survey, map->pack_ids[i]);
+    for (size_t i = 0; r == 0 && i < map->run_count; i++) {
+        const struct page_run *run = &map->runs[i];
+
+        if (pack_survey_is_bad(job->survey, packs[run->pack], run->frame_offset, why)) {
+            damage(result, "%s: page %" PRIu32, why, run->first_page);
+            result->lost_pages += run->page_count;
+        } else if (job->options->read) {
+            r = check_slots(job, run, packs[run->pack], &sum, result, err);
+        }
+    }
+    if (r == 0 && job->options->read && !result->damaged &&
+        !page_hash_eq(sum, backup->database_hash))
         damage(result, "the pages do not make up the database hash");
     free(packs);
     return r;
@@ -216,12 +123,11 @@ static int check_pages(const struct job *job, const struct backup_record *backup
 /* Damage for what says that the store holds something else; everything else is a failure. */
 static int judge(int r, struct verify_result *result, struct err *err)
 {
-    if (r == ERR_CORRUPT || r == ERR_NOT_FOUND || r == ERR_UNSUPPORTED) {
-        damage(result, "%.500s", err->msg);
-        err_clear(err);
-        return 0;
-    }
-    return r;
+    if (!pack_is_damage(r))
+        return r;
+    damage(result, "%.500s", err->msg);
+    err_clear(err);
+    return 0;
 }
 
 static int check_map(const struct job *job, const struct backup_record *backup,
@@ -231,7 +137,9 @@ static int check_map(const struct job *job, const struct backup_record *backup,
     int r;
 
     r = judge(pack_map_read(job->store, job->manifest, backup, &map, err), result, err);
-    if (r == 0 && !result->damaged && job->options->read)
+    if (result->damaged)
+        result->lost_pages = -1;
+    if (r == 0 && !result->damaged)
         r = check_pages(job, backup, &map, result, err);
     page_map_dispose(&map);
     return r;
@@ -296,6 +204,7 @@ static int restore_backup(const struct job *job, const struct backup_record *bac
 static int check_backup(const struct job *job, const struct backup_record *backup,
                         struct verify_result *result, struct err *err)
 {
+    const struct pack_record *own;
     int r;
 
     *result = (struct verify_result){ .num_rows = -1 };
@@ -303,74 +212,87 @@ static int check_backup(const struct job *job, const struct backup_record *backu
     r = cancel_check(job->options->cancel, err);
     if (r < 0)
         return r;
-    check_objects(job, backup, result);
+    own = manifest_find_pack(job->manifest, backup->id);
+    check_map_pack(job, backup->id, result);
+    if (own != NULL && own->map_base[0] != '\0')
+        check_map_pack(job, own->map_base, result);
     if (!result->damaged)
         r = check_map(job, backup, result, err);
+    if (r == 0)
+        check_own(job, backup->id, result);
     if (r == 0 && !result->damaged && job->options->restore)
         r = restore_backup(job, backup, result, err);
     return r < 0 ? err_wrap(err, r, "verify backup %.8s", backup->id) : 0;
+}
+
+int verify_surveyed(const struct pack_survey *survey, const bool *selected,
+                    struct verify_result *results, size_t *ret_count, struct err *err)
+{
+    const struct job job = { survey->store, survey->manifest, survey->options, survey };
+    struct err unread = { 0 };
+    size_t count = 0;
+    int r = 0;
+
+    if (err == NULL)
+        err = &unread;
+    for (size_t i = job.manifest->backup_count; r == 0 && i > 0; i--) {
+        if (selected == NULL || selected[i - 1])
+            r = check_backup(&job, &job.manifest->backups[i - 1], &results[count++], err);
+    }
+    if (r == 0)
+        *ret_count = count;
+    return r;
 }
 
 int verify_run(struct object_store *store, const struct manifest *manifest, const bool *selected,
                const struct verify_options *options, struct verify_result *results,
                size_t *ret_count, struct err *err)
 {
-    struct job job = {
-        .store = store, .manifest = manifest, .options = options, .selected = selected
-    };
-    struct err unread = { 0 };
-    size_t count = 0;
+    struct pack_survey survey = { 0 };
     int r;
 
-    if (err == NULL)
-        err = &unread;
-    r = list_packs(&job, err);
-    if (r == 0 && options->read)
-        r = read_packs(&job, err);
-    for (size_t i = manifest->backup_count; r == 0 && i > 0; i--) {
-        if (is_selected(&job, i - 1))
-            r = check_backup(&job, &manifest->backups[i - 1], &results[count++], err);
-    }
-    for (size_t i = 0; job.checks != NULL && i < manifest->pack_count; i++)
-        pack_check_dispose(&job.checks[i]);
-    free(job.checks);
-    free(job.states);
-    spool_free(job.slots);
+    r = pack_survey_run(store, manifest, selected, options, &survey, err);
     if (r == 0)
-        *ret_count = count;
+        r = verify_surveyed(&survey, selected, results, ret_count, err);
+    pack_survey_dispose(&survey);
     return r;
 }
 
 struct findings {
     const struct verify_result *results;
     size_t count;
-    bool proves; /* that a backup is whole */
+    bool proves;
     int64_t now_ms;
 };
+
+void verify_write_down(struct manifest *manifest, const struct verify_result *results, size_t count,
+                       bool proves, int64_t now_ms)
+{
+    for (size_t i = 0; i < manifest->backup_count; i++) {
+        struct backup_record *backup = &manifest->backups[i];
+
+        for (size_t k = 0; k < count; k++) {
+            if (strcmp(results[k].id, backup->id) != 0)
+                continue;
+            if (results[k].damaged) {
+                backup->damaged = true;
+            } else if (proves) {
+                backup->damaged = false;
+                backup->verified_at_ms = now_ms;
+                if (backup->num_rows < 0)
+                    backup->num_rows = results[k].num_rows;
+            }
+        }
+    }
+}
 
 static int write_down(void *context, struct manifest *manifest, struct err *err)
 {
     const struct findings *findings = context;
 
     (void)err;
-    for (size_t i = 0; i < manifest->backup_count; i++) {
-        struct backup_record *backup = &manifest->backups[i];
-
-        for (size_t k = 0; k < findings->count; k++) {
-            const struct verify_result *result = &findings->results[k];
-
-            if (strcmp(result->id, backup->id) != 0)
-                continue;
-            if (result->damaged) {
-                backup->damaged = true;
-            } else if (findings->proves) {
-                backup->damaged = false;
-                backup->verified_at_ms = findings->now_ms;
-                if (backup->num_rows < 0)
-                    backup->num_rows = result->num_rows;
-            }
-        }
-    }
+    verify_write_down(manifest, findings->results, findings->count, findings->proves,
+                      findings->now_ms);
     return 0;
 }
 

@@ -40,7 +40,8 @@ struct verify_result {
     char id[UUID_TEXT_SIZE];
     bool damaged;
     char reason[VERIFY_REASON_SIZE]; /* what is damaged, and where */
-    int64_t num_rows;                /* counted by a restore; -1 */
+    int64_t lost_pages; /* as far as was looked; -1: the page map is lost, and thus all of them */
+    int64_t num_rows;   /* counted by a restore; -1 */
 };
 
 /* Look at the backups of the manifest whose flag is set (NULL: at all), newest first; results has
@@ -50,7 +51,17 @@ int verify_run(struct object_store *store, const struct manifest *manifest, cons
                const struct verify_options *options, struct verify_result *results,
                size_t *ret_count, struct err *err);
 
-/* Write down what was found. */
+/* As verify_run(), when the packs have been looked at. */
+struct pack_survey;
+int verify_surveyed(const struct pack_survey *survey, const bool *selected,
+                    struct verify_result *results, size_t *ret_count, struct err *err);
+
+/* Put down in the manifest what was found; proves: whether it was looked at closely enough to say
+ * that a backup is whole. */
+void verify_write_down(struct manifest *manifest, const struct verify_result *results, size_t count,
+                       bool proves, int64_t now_ms);
+
+/* Write down what was found in the store. */
 int verify_commit(struct object_store *store, struct manifest *manifest,
                   const struct verify_result *results, size_t count,
                   const struct verify_options *options, struct err *err);

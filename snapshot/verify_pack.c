@@ -15,7 +15,6 @@
 #include <string.h>
 
 #define READ_SIZE_MAX (4u << 20) /* frames that are read at once */
-#define TABLE_LEN_MAX (1u << 30)
 #define INFO_LEN_MAX  (1u << 20)
 
 struct job {
@@ -70,36 +69,6 @@ static int get(struct job *job, uint64_t offset, uint64_t len, struct buf *out, 
                      sink, err);
     }
     io_sink_free(sink);
-    return r;
-}
-
-/* The seek table must be that of this pack: its frames, then its index, then itself. */
-static int read_seek_table(struct job *job, struct err *err)
-{
-    struct buf table = BUF_INIT(TABLE_LEN_MAX);
-    const uint64_t index_end = job->pack->map_offset + job->pack->map_len;
-    uint64_t table_len = 0, at = 0, raw_size = 0;
-    int r;
-
-    r = get(job, job->pack->size - SEEK_FOOTER_LEN, SEEK_FOOTER_LEN, &table, err);
-    if (r == 0)
-        r = seek_table_footer((const uint8_t *)table.ptr, &table_len, err);
-    if (r == 0 && table_len > job->pack->size - index_end)
-        r = err_set(err, ERR_CORRUPT, "a seek table that is longer than it can be");
-    if (r == 0)
-        r = get(job, job->pack->size - table_len, table_len, &table, err);
-    if (r == 0)
-        r = seek_table_decode(table.ptr, table.len, &job->entries, &job->entry_count, err);
-    for (uint32_t i = 0; r == 0 && i < job->entry_count; i++) {
-        if ((job->entries[i].raw_len == 0) != (at >= job->pack->hashes_offset))
-            r = err_set(err, ERR_CORRUPT, "a seek table with other frames");
-        at += job->entries[i].stored_len;
-        raw_size += job->entries[i].raw_len;
-    }
-    if (r == 0 && (at + table_len != job->pack->size ||
-                   raw_size != job->pack->slot_count * job->options->page_size))
-        r = err_set(err, ERR_CORRUPT, "a seek table that does not add up to the pack");
-    buf_dispose(&table);
     return r;
 }
 
@@ -257,20 +226,16 @@ static int walk_frames(struct job *job, struct err *err)
     return r;
 }
 
-static bool is_damage(int r)
-{
-    return r == ERR_CORRUPT || r == ERR_NOT_FOUND || r == ERR_UNSUPPORTED;
-}
-
 /* What stands behind the frames and is not needed to restore: to rebuild a lost manifest it is. */
 static int check_end(struct job *job, struct err *err)
 {
     int r;
 
-    r = read_seek_table(job, err);
+    r = pack_frames_read(job->options->store, job->options->manifest->database, job->pack,
+                         job->options->page_size, &job->entries, &job->entry_count, err);
     if (r == 0)
         r = read_info(job, err);
-    if (!is_damage(r))
+    if (!pack_is_damage(r))
         return r;
     (void)snprintf(job->check.own_reason, sizeof(job->check.own_reason), "%.250s", err->msg);
     err_clear(err);
@@ -307,7 +272,7 @@ int pack_check_run(const struct pack_check_options *options, const struct pack_r
                                              : frame_codec_new(1, &job.codec, &why);
     if (r == 0)
         r = check_all(&job, &why);
-    if (is_damage(r)) {
+    if (pack_is_damage(r)) {
         (void)snprintf(job.check.reason, sizeof(job.check.reason), "%.250s", why.msg);
         r = 0;
     }

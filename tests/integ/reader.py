@@ -220,13 +220,19 @@ class Pack:
                 self.frames[at] = (stored_len, raw_len)
             at += stored_len
         need(at + length == self.size, "the seek table does not add up to the pack's size")
-        need(len(self.blocks) >= 3, "the index is not complete")
+        need(self.blocks, "the index is not complete")
 
     def info(self):
         """The manifest that this pack alone would have, its sizes set right."""
         at, length = self.blocks[-1]
         document = json.loads(read_block(self.read(at, length), 0, INFO)[0])
         check_manifest(document)
+        if len(document["packs"]) == 2:  # one that repairs another
+            pack, damaged = document["packs"]
+            need(pack["id"] == self.id == damaged["repaired_by"],
+                 "the index is that of another pack")
+            pack["size"] = self.size
+            return document
         (pack,), (backup,) = document["packs"], document["backups"]
         need(pack["id"] == backup["id"] == self.id, "the index is that of another pack")
         need(backup["packs"] == [0, 1], "the index is about other packs")
@@ -237,7 +243,9 @@ class Pack:
     def slots(self):
         """(page number, hash) of every slot."""
         at, length = (self.record["hashes"][key] for key in ("offset", "length"))
-        need(self.blocks[0][0] == at and at + length == self.blocks[-2][0], "hashes elsewhere")
+        end = self.record["map"]["offset"]
+        need(at + length == end and sum(size for where, size in self.blocks
+                                        if at <= where < end) == length, "hashes elsewhere")
         data, at, slots = self.read(at, length), 0, []
         while at < len(data):
             payload, at = read_block(data, at, HASHES)
@@ -256,6 +264,16 @@ class Pack:
         need(len(slots) == self.record["slots"], "%d slots, not %d", len(slots),
              self.record["slots"])
         return slots
+
+    def places(self, page_size):
+        """page number -> place, as in a page map, by the index alone."""
+        slots, places, slot = self.slots(), {}, 0
+        for offset, (length, raw_len) in sorted(self.frames.items()):
+            count = raw_len // page_size
+            for i in range(count):
+                places[slots[slot + i][0]] = (self.id, offset, length, count, i, slot + i)
+            slot += count
+        return places
 
     def map_payload(self):
         where = self.record["map"]
@@ -339,6 +357,10 @@ class Database:
             for key in ("backups", "packs"):
                 whole[key] += document[key]
         need(whole is not None, "no packs")
+        # What repairs another pack tells of that one too, and knows better than it does.
+        for key in ("backups", "packs"):
+            whole[key] = list({entry["id"]: entry for entry in sorted(
+                whole[key], key=lambda entry: "repaired_by" in entry)}.values())
         whole["backups"].sort(key=lambda backup: backup["created_at"])
         return whole
 
@@ -363,15 +385,36 @@ class Database:
         return [packs[i]["id"] for first, count in zip(numbers[::2], numbers[1::2])
                 for i in range(first, first + count)]
 
+    def chain(self, id_):
+        """The packs that repair one, each what the one before it and that are damaged in."""
+        while "repaired_by" in self.records[id_]:
+            id_ = self.records[id_]["repaired_by"]
+            yield id_
+
+    def map_payload(self, id_):
+        """Of the pack itself, unless one that repairs it says that it is lost."""
+        for other in self.chain(id_):
+            if self.records[other]["map"]["length"] > 0:
+                id_ = other
+        return self.pack(id_).map_payload()
+
     def map(self, backup):
-        pack = self.pack(backup["id"])
-        base_id = pack.record["map"].get("base")
+        base_id = self.records[backup["id"]]["map"].get("base")
         base = None
         if base_id is not None:
-            base_pack = self.pack(base_id)
-            need("base" not in base_pack.record["map"], "a base that has a base")
-            base = read_map(base_pack.map_payload(), None)
-        return read_map(pack.map_payload(), base)
+            need("base" not in self.records[base_id]["map"], "a base that has a base")
+            base = read_map(self.map_payload(base_id), None)
+        return read_map(self.map_payload(backup["id"]), base)
+
+    def repaired(self, places, page_size):
+        """The places where pages really are, where some were damaged."""
+        where = {id_: [self.pack(other).places(page_size) for other in self.chain(id_)]
+                 for id_ in {place[0] for place in places.values()}}
+        repaired = dict(places)
+        for page, place in places.items():
+            for other in where[place[0]]:
+                repaired[page] = other.get(page, repaired[page])
+        return repaired
 
     def restore(self, backup, out, hashes=True):
         page_size, seed = backup["page_size"], int(self.manifest["page_hash_seed"], 16)
@@ -383,6 +426,8 @@ class Database:
             base = {self.records[backup["id"]]["map"].get("base", backup["id"])}
             need(needed | base | {backup["id"]} == set(self.pack_ids(backup)),
                  "the manifest names other packs")
+        places = self.repaired(places, page_size)
+        needed = {place[0] for place in places.values()}
         total = 0
         for id_ in sorted(needed):
             pack = self.pack(id_)
