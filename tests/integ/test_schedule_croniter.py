@@ -107,6 +107,8 @@ class Minutes:
         first = (max(begin, self.begin - MINUTE) - self.begin) // MINUTE + 1
         found = []
         for at, wall, repeated, skipped in self.rows[first:(end - self.begin) // MINUTE + 1]:
+            if wall[0] not in expression.minutes and not skipped:
+                continue  # most of them
             if expression.each_hour:
                 due = expression.fits(wall)
             else:

@@ -89,12 +89,14 @@ static void either_day_suffices_unless_one_field_begins_with_a_star(void **state
     static const struct {
         const char *text, *wanted;
     } rows[] = {
-        { "0 0 13 * fri", "2026-11-06 00:00" },  /* the first Friday */
-        { "0 0 3 * fri", "2026-11-03 00:00" },   /* the third, a Tuesday */
-        { "0 0 1-31 * 5", "2026-11-02 00:00" },  /* all days, but no star */
-        { "0 0 */10 * 3", "2026-11-11 00:00" },  /* the 11th is a Wednesday; the 4th is no use */
-        { "0 0 13 * */5", "2026-11-13 00:00" },  /* Friday the 13th; not Sunday the 8th */
-        { "0 0 13,*/5 * 1", "2026-11-02 00:00" } /* the star stands second */
+        { "0 0 13 * fri", "2026-11-06 00:00" },   /* the first Friday */
+        { "0 0 3 * fri", "2026-11-03 00:00" },    /* the third, a Tuesday */
+        { "0 0 1-31 * 5", "2026-11-02 00:00" },   /* all days, but no star */
+        { "0 0 */10 * 3", "2026-11-11 00:00" },   /* the 11th is a Wednesday; the 4th is no use */
+        { "0 0 13 * */5", "2026-11-13 00:00" },   /* Friday the 13th; not Sunday the 8th */
+        { "0 0 13,*/5 * 1", "2026-11-02 00:00" }, /* the star stands second */
+        { "0 0 */7 * sat-sun", "2026-11-08 00:00" },
+        { "0 0 */7 * 2/5", "2026-12-01 00:00" }, /* Tuesdays: a week ends before the next Sunday */
     };
 
     (void)state;

@@ -91,6 +91,8 @@ static void time_has_a_beginning_and_an_end(void **state)
     assert_int_equal(schedule_previous(&yearly, 0), 0);
     assert_int_equal(schedule_previous(&yearly, -1), SCHEDULE_NONE);
     assert_int_equal(schedule_previous(&leap, ms("1972-02-28T23:59:00Z")), SCHEDULE_NONE);
+    check_time("1972", schedule_previous(&leap, ms("1976-02-28T23:59:00Z")),
+               "1972-02-29T00:00:00Z");
     check_time("9999", schedule_next(&yearly, ms("9998-06-01T00:00:00Z")), "9999-01-01T00:00:00Z");
     assert_int_equal(schedule_next(&yearly, ms("9999-01-01T00:00:00Z")), SCHEDULE_NEVER);
     assert_int_equal(schedule_next(&yearly, INT64_MAX), SCHEDULE_NEVER);
@@ -100,6 +102,18 @@ static void time_has_a_beginning_and_an_end(void **state)
     eastern = parse("@yearly", zone);
     check_time("1970", schedule_next(&eastern, INT64_MIN), "1970-01-01T05:00:00Z");
     zone_free(zone);
+}
+
+/* 2100 is no leap year. */
+static void leap_days_on_a_sunday_may_be_forty_years_apart(void **state)
+{
+    const struct schedule schedule = parse("0 0 29 2 */7", NULL);
+
+    (void)state;
+    check_time("2088", schedule_next(&schedule, ms("2060-02-29T00:00:00Z")),
+               "2088-02-29T00:00:00Z");
+    check_time("2128", schedule_next(&schedule, ms("2088-02-29T00:00:00Z")),
+               "2128-02-29T00:00:00Z");
 }
 
 struct night {
@@ -340,6 +354,7 @@ int main(void)
         cmocka_unit_test(every_is_counted_from_the_epoch),
         cmocka_unit_test(the_next_slot_is_after_and_the_previous_one_may_be_now),
         cmocka_unit_test(time_has_a_beginning_and_an_end),
+        cmocka_unit_test(leap_days_on_a_sunday_may_be_forty_years_apart),
         cmocka_unit_test(hours_by_a_star_are_those_the_wall_shows),
         cmocka_unit_test(a_slot_that_is_skipped_comes_at_the_change),
         cmocka_unit_test(a_slot_that_comes_twice_counts_once),
