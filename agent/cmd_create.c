@@ -38,6 +38,20 @@ static int check_label(const char *label, struct err *err)
     return 0;
 }
 
+/* A manifest is JSON, and names the resolved path: better refused now than after the scan. */
+static int check_path(const char *path, struct err *err)
+{
+    char *resolved = realpath(path, NULL);
+    const bool good = text_is_utf8(path) && (resolved == NULL || text_is_utf8(resolved));
+
+    free(resolved);
+    if (good)
+        return 0;
+    (void)err_set(err, ERR_CONFIG, "the database's path is not UTF-8, and no manifest can name it");
+    err_hint(err, "give the file, or the directory that it is in, another name");
+    return ERR_CONFIG;
+}
+
 static int print_created(struct session *session, const struct object_store *store,
                          const struct database *database, const struct backup_record *record,
                          bool unchanged, struct err *err)
@@ -209,7 +223,9 @@ int cmd_create(struct session *session, struct err *err)
     r = session_find_database(session, DATABASE_NEED_FILE, &database, err);
     if (r < 0)
         return r;
-    r = session_open_store(session, &store, err);
+    r = check_path(database.path, err);
+    if (r == 0)
+        r = session_open_store(session, &store, err);
     if (r == 0) {
         r = args_has(session->args, FLAG_DRY_RUN) ? try_only(session, store, &database, err)
                                                   : back_up(session, store, &database, err);

@@ -16,6 +16,7 @@
 struct pin {
     char id[UUID_TEXT_SIZE];
     bool pinned;
+    bool changed;
 };
 
 /* For catalog_commit(): on whatever manifest is the newest then. */
@@ -33,19 +34,24 @@ static int set_pin(void *context, struct manifest *manifest, struct err *err)
 }
 
 static int print_pin(struct session *session, const struct database *database,
-                     const struct backup_record *backup, bool pinned, struct err *err)
+                     const struct backup_record *backup, const struct pin *pin, struct err *err)
 {
     struct buf text = BUF_INIT(TEXT_LEN_MAX);
     int r;
 
     if (session->json) {
         return output_json(session->out,
-                           json_pack("{ss ss sb}", "database", database->name, "id", backup->id,
-                                     "pinned", (int)pinned),
+                           json_pack("{ss ss sb sb}", "database", database->name, "id", backup->id,
+                                     "pinned", (int)pin->pinned, "changed", (int)pin->changed),
                            err);
     }
     backup_describe(&text, backup, clock_now_ms(session->clock));
-    buf_add_text(&text, pinned ? " is pinned: no policy removes it\n" : " is not pinned\n");
+    if (pin->changed) {
+        buf_add_text(&text,
+                     pin->pinned ? " is pinned: no policy removes it\n" : " is no longer pinned\n");
+    } else {
+        buf_add_text(&text, pin->pinned ? " is pinned already\n" : " is not pinned anyhow\n");
+    }
     r = output_text(session->out, &text, err);
     buf_dispose(&text);
     return r;
@@ -66,13 +72,14 @@ static int change_pin(struct session *session, struct object_store *store,
         r = manifest_find_backup(&manifest, session->args->positionals[1], &backup, err);
     if (r == 0) {
         memcpy(pin.id, backup->id, sizeof(pin.id));
-        if (backup->pinned != pinned)
+        pin.changed = backup->pinned != pinned;
+        if (pin.changed)
             r = catalog_commit(store, &manifest, set_pin, &pin, &options, err);
     }
     if (r == 0)
         r = manifest_find_backup(&manifest, pin.id, &backup, err);
     if (r == 0)
-        r = print_pin(session, database, backup, pinned, err);
+        r = print_pin(session, database, backup, &pin, err);
     manifest_dispose(&manifest);
     return r;
 }

@@ -1,5 +1,6 @@
 #include "agent/command.h"
 
+#include "agent/each_database.h"
 #include "agent/output.h"
 #include "agent/retention_policy.h"
 #include "agent/session.h"
@@ -127,19 +128,5 @@ static int prune(struct session *session, struct object_store *store,
 
 int cmd_prune(struct session *session, struct err *err)
 {
-    struct object_store *store = NULL;
-    struct database database = { 0 };
-    int r;
-
-    r = session_find_database(session, DATABASE_NEED_NAME, &database, err);
-    if (r < 0)
-        return r;
-    r = session_open_store(session, &store, err);
-    if (r == 0)
-        r = prune(session, store, &database, err);
-    if (r < 0)
-        r = err_wrap(err, r, "prune '%s'", database.name);
-    object_store_free(store);
-    database_dispose(&database);
-    return r;
+    return each_database(session, "prune", prune, err);
 }

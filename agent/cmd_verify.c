@@ -1,6 +1,7 @@
 #include "agent/command.h"
 
 #include "agent/console.h"
+#include "agent/each_database.h"
 #include "agent/output.h"
 #include "agent/progress_bar.h"
 #include "agent/session.h"
@@ -218,25 +219,19 @@ static int verify(struct verification *verification, struct err *err)
     return r;
 }
 
-int cmd_verify(struct session *session, struct err *err)
+static int verify_one(struct session *session, struct object_store *store,
+                      const struct database *database, struct err *err)
 {
-    struct verification verification = { .session = session };
-    struct database database = { 0 };
-    int r;
+    struct verification verification = { .session = session, .store = store, .database = database };
+    int r = verify(&verification, err);
 
-    r = session_find_database(session, DATABASE_NEED_NAME, &database, err);
-    if (r < 0)
-        return r;
-    verification.database = &database;
-    r = session_open_store(session, &verification.store, err);
-    if (r == 0)
-        r = verify(&verification, err);
-    if (r < 0)
-        r = err_wrap(err, r, "verify '%s'", database.name);
     manifest_dispose(&verification.manifest);
     free(verification.selected);
     free(verification.results);
-    object_store_free(verification.store);
-    database_dispose(&database);
     return r;
+}
+
+int cmd_verify(struct session *session, struct err *err)
+{
+    return each_database(session, "verify", verify_one, err);
 }

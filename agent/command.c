@@ -198,7 +198,7 @@ static const struct command commands[COMMAND_COUNT] = {
     {
         .name = "verify",
         .summary = "find out whether backups restore",
-        .usage = "DB [BACKUP] [--read | --restore]",
+        .usage = "[DB [BACKUP]] [--read | --restore]",
         .description =
             "Looks at every object that the backups need, by one listing, and reads their\n"
             "page maps. --read reads all of their data, each pack once, and checks every\n"
@@ -207,15 +207,18 @@ static const struct command commands[COMMAND_COUNT] = {
             "\n"
             "What is found is written down: 'list' shows damaged backups, and the newest\n"
             "verified one is never removed by a policy. The exit status is 13 when any\n"
-            "backup is damaged.\n",
+            "backup is damaged.\n"
+            "\n"
+            "Without DB it is about every configured database, or, where none is\n"
+            "configured, about all in the store; the exit status is 3 when one fails.\n",
         .examples = "holdfast verify app\n"
-                    "holdfast verify app --read\n"
+                    "holdfast verify --read --store s3://backups/prod\n"
                     "holdfast verify app latest --restore\n",
         .flags = { { FLAG_READ, "read all data, and check every page" },
                    { FLAG_SAMPLE, "with --read: a share of the data, such as 5%" },
                    { FLAG_RESTORE, "restore to a temporary file, and check that" },
                    { FLAG_NAME, "the database's name in the store; default: the file's" } },
-        .positional_min = 1,
+        .positional_min = 0,
         .positional_max = 2,
         .has_options = true,
         .run = cmd_verify,
@@ -249,13 +252,14 @@ static const struct command commands[COMMAND_COUNT] = {
     {
         .name = "prune",
         .summary = "apply the retention policy, and delete what no backup needs",
-        .usage = "DB [--dry-run]",
+        .usage = "[DB] [--dry-run]",
         .description =
             "Backups that the policy does not keep leave the list. Data that no backup\n"
             "needs any more is deleted when it has been so for prune_grace (24 hours), so\n"
             "that a restore that is under way elsewhere is not cut off. What killed runs\n"
             "left behind goes after the same time. Pinned backups, the newest verified one\n"
-            "and the newest of all are always kept.\n",
+            "and the newest of all are always kept. Without DB it is about every\n"
+            "configured database, or, where none is configured, about all in the store.\n",
         .examples = "# what would go, and why the others stay\n"
                     "holdfast prune /data/app.db --store s3://backups/prod --dry-run\n"
                     "\n"
@@ -263,7 +267,7 @@ static const struct command commands[COMMAND_COUNT] = {
                     "holdfast prune app --keep-hourly 48 --keep-daily 30\n",
         .flags = { { FLAG_NAME, "the database's name in the store; default: the file's" },
                    { FLAG_DRY_RUN, "say what would be done, change nothing" } },
-        .positional_min = 1,
+        .positional_min = 0,
         .positional_max = 1,
         .has_options = true,
         .run = cmd_prune,

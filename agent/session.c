@@ -64,6 +64,11 @@ int session_find_database(struct session *session, enum database_need need,
     return r;
 }
 
+void session_use_options(struct session *session, const struct option_set *options)
+{
+    session->settings.layers[LAYER_DATABASE] = options;
+}
+
 int session_open_store(struct session *session, struct object_store **ret_store, struct err *err)
 {
     const struct settings *settings = &session->settings;

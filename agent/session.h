@@ -42,6 +42,8 @@ void session_dispose(struct session *session); /* of what session_load() did; ma
 /* The database that the first positional argument and --name mean; its section joins settings. */
 int session_find_database(struct session *session, enum database_need need,
                           struct database *ret_database, struct err *err);
+/* Those of a database's section, in settings; NULL: of none. */
+void session_use_options(struct session *session, const struct option_set *options);
 /* ERR_CONFIG when no store is named. */
 int session_open_store(struct session *session, struct object_store **ret_store, struct err *err);
 /* Where what is remembered between runs is kept; malloc'd, NULL when there is no such place. */

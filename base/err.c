@@ -29,6 +29,7 @@ static const struct {
     { ERR_CANCELED, 128 + SIGINT, "canceled" },
     { ERR_REFUSED, 14, "refused" },
     { ERR_UNSUPPORTED, 1, "unsupported" },
+    { ERR_PARTIAL, 3, "partial" },
 };
 
 void err_clear(struct err *err)

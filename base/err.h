@@ -19,22 +19,23 @@
 /* How to react.  Values are negative so that `r < 0` is the one test for failure. */
 enum err_code {
     ERR_NOMEM = -1,
-    ERR_IO = -2,          /* a local file or device; see os_errno */
-    ERR_BUSY = -3,        /* locked by somebody else for longer than we wait */
-    ERR_NET = -4,         /* no connection, or it broke; may be tried again */
-    ERR_TIMEOUT = -5,     /* a deadline passed; may be tried again */
-    ERR_THROTTLED = -6,   /* the server asks us to slow down; may be tried again, later */
-    ERR_SERVER = -7,      /* the server failed (5xx); may be tried again */
-    ERR_DENIED = -8,      /* no permission, wrong key, wrong signature, clock skew */
-    ERR_NOT_FOUND = -9,   /* what was asked for is not there */
-    ERR_EXISTS = -10,     /* created only if absent, and it is there */
-    ERR_PROTOCOL = -11,   /* an answer that the protocol does not allow */
-    ERR_CORRUPT = -12,    /* data failed verification */
-    ERR_CONFIG = -13,     /* usage or configuration */
-    ERR_LIMIT = -14,      /* larger than a limit of ours or of the server's */
-    ERR_CANCELED = -15,   /* asked to stop */
-    ERR_REFUSED = -16,    /* a guard says no; the operator can override it */
-    ERR_UNSUPPORTED = -17 /* the other side cannot do this at all (HTTP 501) */
+    ERR_IO = -2,           /* a local file or device; see os_errno */
+    ERR_BUSY = -3,         /* locked by somebody else for longer than we wait */
+    ERR_NET = -4,          /* no connection, or it broke; may be tried again */
+    ERR_TIMEOUT = -5,      /* a deadline passed; may be tried again */
+    ERR_THROTTLED = -6,    /* the server asks us to slow down; may be tried again, later */
+    ERR_SERVER = -7,       /* the server failed (5xx); may be tried again */
+    ERR_DENIED = -8,       /* no permission, wrong key, wrong signature, clock skew */
+    ERR_NOT_FOUND = -9,    /* what was asked for is not there */
+    ERR_EXISTS = -10,      /* created only if absent, and it is there */
+    ERR_PROTOCOL = -11,    /* an answer that the protocol does not allow */
+    ERR_CORRUPT = -12,     /* data failed verification */
+    ERR_CONFIG = -13,      /* usage or configuration */
+    ERR_LIMIT = -14,       /* larger than a limit of ours or of the server's */
+    ERR_CANCELED = -15,    /* asked to stop */
+    ERR_REFUSED = -16,     /* a guard says no; the operator can override it */
+    ERR_UNSUPPORTED = -17, /* the other side cannot do this at all (HTTP 501) */
+    ERR_PARTIAL = -18      /* of several that are independent some failed, each of which was told */
 };
 
 struct err {
