@@ -16,7 +16,7 @@
 
 struct err;
 
-#define ARGS_POSITIONAL_MAX 3
+#define ARGS_POSITIONAL_MAX ARGS_DATABASES_MAX
 
 /* Strings are borrowed from argv. */
 struct args {

@@ -1,19 +1,15 @@
 #include "agent/command.h"
 
+#include "agent/backup_job.h"
 #include "agent/console.h"
 #include "agent/output.h"
 #include "agent/progress_bar.h"
-#include "agent/retention_policy.h"
 #include "agent/session.h"
 #include "agent/text.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "base/parse.h"
-#include "retention/merge.h"
-#include "retention/prune.h"
-#include "snapshot/backup.h"
 #include "snapshot/catalog.h"
 #include "snapshot/sqlite_db.h"
 #include "store/object_store.h"
@@ -22,7 +18,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BUSY_TIMEOUT_MS   5000
 #define LABEL_LEN_MAX     1024
 #define TEXT_LEN_MAX      (64u << 10)
 #define PROGRESS_WHAT_LEN 160
@@ -80,85 +75,35 @@ static int print_created(struct session *session, const struct object_store *sto
     return r;
 }
 
-/* The backup is made, whatever becomes of what nobody needs any more. */
-static void finish_prune(struct prune_amend *amend)
-{
-    struct err why = { 0 };
-
-    if (prune_amend_finish(amend, &why) < 0) {
-        log_warn("'%s': the backup is made; what is due for deletion is left for the next time: %s",
-                 amend->options.database, why.msg);
-    }
-}
-
 static int back_up(struct session *session, struct object_store *store,
                    const struct database *database, struct err *err)
 {
-    const struct settings *settings = &session->settings;
-    struct retention_policy policy;
-    struct backup_options options = {
-        .database = database->name,
-        .path = database->path,
+    struct backup_job job = {
+        .store = store,
+        .database = database,
         .label = session->args->flags[FLAG_LABEL],
         .trigger = TRIGGER_MANUAL,
         .adopt = args_has(session->args, FLAG_ADOPT),
         .force = args_has(session->args, FLAG_FORCE),
         .full = args_has(session->args, FLAG_FULL),
-        .full_every_ms = (int64_t)settings_number(settings, OPTION_FULL_EVERY, 0),
-        .spool_dir = settings_text(settings, OPTION_SPOOL_DIR),
-        .thread_count = (unsigned)settings_number(settings, OPTION_THREADS, 0),
-        .compression_level = (int)settings_number(settings, OPTION_COMPRESSION, 0),
-        .part_size = settings_number(settings, OPTION_PART_SIZE, 0),
-        .busy_timeout_ms = (int64_t)settings_number(settings, OPTION_BUSY_TIMEOUT, 0),
-        .cancel = session->cancel,
-        .clock = session->clock,
-        .merge_bases = merge_bases,
-        .merge_context = &policy,
-    };
-    struct prune_amend amend = {
-        .store = store,
-        .options = { .database = database->name,
-                     .policy = &policy,
-                     .grace_ms = prune_grace_from_settings(settings),
-                     .clock = session->clock,
-                     .cancel = session->cancel },
+        .prune = args_has(session->args, FLAG_PRUNE),
     };
     struct progress_bar *bar = NULL;
-    struct lock lock = LOCK_INIT;
     struct backup_record record = { 0 };
     struct backup_report report = { 0 };
-    char *state_dir = session_state_dir(session);
     char what[PROGRESS_WHAT_LEN];
     int r;
 
     (void)snprintf(what, sizeof(what), "backup '%s'", database->name);
-    r = retention_policy_from_settings(settings, &policy, err);
-    if (r < 0)
-        goto out;
-    if (args_has(session->args, FLAG_PRUNE)) {
-        options.amend = prune_amend;
-        options.amend_context = &amend;
-    }
-    r = session_lock(session, database->name, BUSY_TIMEOUT_MS, &lock, err);
-    if (r < 0)
-        goto out;
     r = progress_bar_start(session->console, what, &bar, err);
     if (r < 0)
-        goto out;
-    options.progress = progress_bar_progress(bar);
-    options.state_dir = state_dir;
-    r = backup_create(store, &options, &record, &report, err);
+        return r;
+    job.progress = progress_bar_progress(bar);
+    r = backup_job_run(session, &job, &record, &report, err);
     progress_bar_stop(bar);
-    if (r < 0)
-        goto out;
-    finish_prune(&amend);
-    lock_release(&lock);
-    r = print_created(session, store, database, &record, report.unchanged, err);
-out:
-    prune_amend_dispose(&amend);
+    if (r == 0)
+        r = print_created(session, store, database, &record, report.unchanged, err);
     backup_record_dispose(&record);
-    lock_release(&lock);
-    free(state_dir);
     return r;
 }
 

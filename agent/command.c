@@ -20,6 +20,8 @@ static const struct flag_spec flags[FLAG_COUNT] = {
     [FLAG_RESTORE] = { "restore", 0, NULL },
     [FLAG_FROM_PACKS] = { "from-packs", 0, NULL },
     [FLAG_SAMPLE] = { "sample", 0, "SHARE" },
+    [FLAG_ALL] = { "all", 0, NULL },
+    [FLAG_MAX_AGE] = { "max-age", 0, "TIME" },
     [FLAG_SEED] = { "seed", 0, "FILE" },
     [FLAG_PAGES] = { "pages", 0, NULL },
     [FLAG_ROWS] = { "rows", 0, NULL },
@@ -295,6 +297,72 @@ static const struct command commands[COMMAND_COUNT] = {
         .positional_max = 2,
         .has_options = true,
         .run = cmd_unpin,
+    },
+    {
+        .name = "run",
+        .summary = "back up what is due, once: for cron",
+        .usage = "[DB...]",
+        .description =
+            "Backs up every database of the configuration, or those named, one after another,\n"
+            "if its schedule has had a time since its last good backup; applies the retention\n"
+            "policy, and deletes what is due. One that fails does not keep the others: the\n"
+            "exit status is then 3. Nothing is printed when all is well.\n",
+        .examples = "# /etc/cron.d/holdfast: each quarter of an hour, what is due by its schedule\n"
+                    "*/15 * * * * root holdfast run\n"
+                    "\n"
+                    "# without any configuration, and whether it is due or not\n"
+                    "holdfast run --all /data/app.db --store s3://backups/prod\n",
+        .flags = { { FLAG_ALL, "also what is not due" } },
+        .positional_max = ARGS_DATABASES_MAX,
+        .has_options = true,
+        .run = cmd_run,
+    },
+    {
+        .name = "agent",
+        .summary = "back up on schedule, until stopped",
+        .usage = "[DB...]",
+        .description =
+            "Stays in the foreground and backs up every database of the configuration, or\n"
+            "those named, each on its own schedule (every hour by default), with the retention\n"
+            "policy. What was missed while it did not run is made up for once, at the start;\n"
+            "what failed is tried again after a minute, then less and less often.\n"
+            "\n"
+            "SIGTERM and SIGINT stop it when what is under way has ended, a second one at\n"
+            "once; with final_backup, after a last backup of each. SIGUSR1: back up now.\n",
+        .examples = "# beside an application, in a container of its own\n"
+                    "holdfast agent /data/app.db --store s3://backups/prod --final-backup yes\n"
+                    "\n"
+                    "# everything that /etc/holdfast/holdfast.ini names\n"
+                    "holdfast agent\n",
+        .positional_max = ARGS_DATABASES_MAX,
+        .has_options = true,
+        .run = cmd_agent,
+    },
+    {
+        .name = "status",
+        .summary = "show how scheduled backups have gone, and when the next are",
+        .usage = "[DB...]",
+        .description =
+            "Says what run and agent have written down in the state directory: when the\n"
+            "last good backup was, what failed since, and when the next one is due.\n",
+        .examples = "holdfast status --json\n",
+        .positional_max = ARGS_DATABASES_MAX,
+        .has_options = true,
+        .run = cmd_status,
+    },
+    {
+        .name = "health",
+        .summary = "fail unless every database has a good backup that is new enough",
+        .usage = "[DB...] [--max-age TIME]",
+        .description =
+            "Silent, with exit status 0, when all is well; else 3. It looks at what run and\n"
+            "agent have written down, not at the store.\n",
+        .examples = "# in a Dockerfile\n"
+                    "HEALTHCHECK CMD [\"holdfast\", \"health\", \"--max-age\", \"2h\"]\n",
+        .flags = { { FLAG_MAX_AGE, "how old the last good one may be; default: 2h" } },
+        .positional_max = ARGS_DATABASES_MAX,
+        .has_options = true,
+        .run = cmd_health,
     },
     {
         .name = "version",

@@ -28,6 +28,8 @@ enum flag_id {
     FLAG_READ,
     FLAG_RESTORE,
     FLAG_SAMPLE,
+    FLAG_ALL,
+    FLAG_MAX_AGE,
     FLAG_FROM_PACKS,
     FLAG_PAGES,
     FLAG_ROWS,
@@ -52,6 +54,8 @@ const struct flag_spec *flag_spec(enum flag_id id);
 /* Flags that every command has. */
 bool flag_is_common(enum flag_id id);
 
+#define ARGS_DATABASES_MAX 64 /* that a command takes */
+
 #define COMMAND_FLAGS_MAX 12
 
 struct command_flag {
@@ -71,7 +75,7 @@ struct command {
     int (*run)(struct session *session, struct err *err);
 };
 
-#define COMMAND_COUNT 12
+#define COMMAND_COUNT 16
 
 const struct command *command_at(size_t index); /* in the order of the help */
 /* NULL when there is none. */
@@ -90,6 +94,10 @@ int cmd_repair(struct session *session, struct err *err);
 int cmd_prune(struct session *session, struct err *err);
 int cmd_pin(struct session *session, struct err *err);
 int cmd_unpin(struct session *session, struct err *err);
+int cmd_run(struct session *session, struct err *err);
+int cmd_agent(struct session *session, struct err *err);
+int cmd_status(struct session *session, struct err *err);
+int cmd_health(struct session *session, struct err *err);
 int cmd_version(struct session *session, struct err *err);
 int cmd_help(struct session *session, struct err *err);
 

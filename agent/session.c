@@ -51,6 +51,16 @@ int session_load(struct session *session, struct err *err)
     return 0;
 }
 
+struct session session_for(const struct session *session, const struct option_set *section,
+                           struct cancel *cancel)
+{
+    struct session own = *session;
+
+    own.settings.layers[LAYER_DATABASE] = section;
+    own.cancel = cancel;
+    return own;
+}
+
 int session_find_database(struct session *session, enum database_need need,
                           struct database *ret_database, struct err *err)
 {
@@ -69,7 +79,8 @@ void session_use_options(struct session *session, const struct option_set *optio
     session->settings.layers[LAYER_DATABASE] = options;
 }
 
-int session_open_store(struct session *session, struct object_store **ret_store, struct err *err)
+int session_open_store(const struct session *session, struct object_store **ret_store,
+                       struct err *err)
 {
     const struct settings *settings = &session->settings;
     const char *url = settings_text(settings, OPTION_URL);
@@ -104,7 +115,7 @@ char *session_state_dir(const struct session *session)
     return dir != NULL ? strdup(dir) : state_dir_default();
 }
 
-int session_lock(struct session *session, const char *database, int64_t timeout_ms,
+int session_lock(const struct session *session, const char *database, int64_t timeout_ms,
                  struct lock *ret_lock, struct err *err)
 {
     const struct settings *settings = &session->settings;

@@ -39,17 +39,23 @@ struct session {
 int session_load(struct session *session, struct err *err);
 void session_dispose(struct session *session); /* of what session_load() did; may be repeated */
 
+/* For one database of several, perhaps in a thread of its own: the same settings with those of its
+ * section (may be NULL).  Borrows everything of session; not to be disposed. */
+struct session session_for(const struct session *session, const struct option_set *section,
+                           struct cancel *cancel);
+
 /* The database that the first positional argument and --name mean; its section joins settings. */
 int session_find_database(struct session *session, enum database_need need,
                           struct database *ret_database, struct err *err);
 /* Those of a database's section, in settings; NULL: of none. */
 void session_use_options(struct session *session, const struct option_set *options);
 /* ERR_CONFIG when no store is named. */
-int session_open_store(struct session *session, struct object_store **ret_store, struct err *err);
+int session_open_store(const struct session *session, struct object_store **ret_store,
+                       struct err *err);
 /* Where what is remembered between runs is kept; malloc'd, NULL when there is no such place. */
 char *session_state_dir(const struct session *session);
 /* The lock of a database that is written or read for a while; timeout_ms when none is set. */
-int session_lock(struct session *session, const char *database, int64_t timeout_ms,
+int session_lock(const struct session *session, const char *database, int64_t timeout_ms,
                  struct lock *ret_lock, struct err *err);
 
 #endif

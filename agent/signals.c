@@ -43,6 +43,25 @@ int signals_install(struct cancel *cancel, struct err *err)
     return 0;
 }
 
+static atomic_uint *installed_count;
+
+static void on_counted(int signal_number)
+{
+    (void)signal_number;
+    atomic_fetch_add(installed_count, 1);
+}
+
+int signals_count(int signal_number, atomic_uint *count, struct err *err)
+{
+    struct sigaction action = { .sa_handler = on_counted };
+
+    installed_count = count;
+    (void)sigemptyset(&action.sa_mask);
+    if (sigaction(signal_number, &action, NULL) < 0)
+        return err_set_errno(err, "catch signal %d", signal_number);
+    return 0;
+}
+
 int signals_exit_status(const struct cancel *cancel)
 {
     const int number = atomic_load(&cancel->signal_number);

@@ -4,12 +4,17 @@
 #ifndef AGENT_SIGNALS_H
 #define AGENT_SIGNALS_H
 
+#include <stdatomic.h>
+
 struct cancel;
 struct err;
 
 /* From now on the first signal sets cancel (borrowed for the life of the process), and the next
  * one kills.  SIGPIPE is ignored: a write to a closed pipe then fails like any other. */
 int signals_install(struct cancel *cancel, struct err *err);
+
+/* From now on the signal adds one to *count, which lives as long as the process; one signal. */
+int signals_count(int signal_number, atomic_uint *count, struct err *err);
 
 /* The exit status after cancel was set: 128 and the signal's number. */
 int signals_exit_status(const struct cancel *cancel);

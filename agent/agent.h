@@ -1,0 +1,34 @@
+/*
+ * agent.h - the daemon: backs databases up on their schedules, a bounded number at a time.
+ *
+ * The thread that calls it keeps the schedules and sleeps; workers make the backups, so that a slow
+ * or failing database does not delay the others.  See slot.h for what is due when.
+ */
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct clock;
+struct cancel;
+struct err;
+struct jobs;
+
+struct agent_options {
+    size_t worker_count; /* 1 or more */
+    bool final_backup;   /* a last one of each database, when asked to stop */
+    int64_t stop_ms;     /* what is under way may take so long then, before it is aborted */
+    int64_t jitter_ms;   /* databases start up to so much later than their slots */
+    struct clock *clock;
+    const struct cancel *stop; /* asks to stop */
+    struct cancel *abort_jobs; /* that the jobs were loaded with */
+    atomic_uint *run_now;      /* raised: back up all of them at once; may be NULL */
+};
+
+/* Until asked to stop.  ERR_NOMEM; ERR_IO when there are no threads to be had. */
+int agent_run(struct jobs *jobs, const struct agent_options *options, struct err *err);
+
+#endif

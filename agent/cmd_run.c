@@ -1,0 +1,55 @@
+#include "agent/command.h"
+
+#include "agent/jobs.h"
+#include "agent/output.h"
+#include "base/clock.h"
+
+static json_t *result_json(const struct job *job, const char *outcome)
+{
+    json_t *document = job_status_json(&job->status);
+
+    (void)json_object_set_new(document, "database", json_string(job->database.name));
+    (void)json_object_set_new(document, "outcome", json_string(outcome));
+    return document;
+}
+
+static int print_result(struct session *session, const struct job *job, const char *outcome,
+                        struct err *err)
+{
+    if (session->json)
+        return output_json(session->out, result_json(job, outcome), err);
+    return 0; /* cron sends what is printed by mail: what went wrong is in the log */
+}
+
+int cmd_run(struct session *session, struct err *err)
+{
+    const bool all = args_has(session->args, FLAG_ALL);
+    struct jobs jobs = JOBS_INIT;
+    size_t failed = 0;
+    int r;
+
+    r = jobs_load(session, session->cancel, &jobs, err);
+    for (size_t i = 0; r == 0 && i < jobs.count; i++) {
+        struct job *job = &jobs.items[i];
+        const char *outcome = "not due";
+
+        r = cancel_check(session->cancel, err);
+        if (r < 0)
+            break;
+        if (all ||
+            slot_was_missed(&job->schedule, job->status.success_ms, clock_now_ms(session->clock))) {
+            outcome = job_run(&jobs, job) < 0 ? "failed"
+                      : job->status.unchanged ? "unchanged"
+                                              : "backed up";
+            failed += job->status.failures > 0;
+        }
+        r = print_result(session, job, outcome, err);
+    }
+    if (r == 0)
+        r = cancel_check(session->cancel, err);
+    if (r == 0 && failed > 0)
+        r = err_set(err, ERR_PARTIAL, "%zu of %zu databases were not backed up", failed,
+                    jobs.count);
+    jobs_dispose(&jobs);
+    return r;
+}

@@ -1,0 +1,44 @@
+/*
+ * jobs.h - the databases that `run`, `agent`, `status` and `health` are about: those named, else
+ * all of the configuration; each with its settings, its schedule and how its backups have gone.
+ */
+#ifndef AGENT_JOBS_H
+#define AGENT_JOBS_H
+
+#include "agent/job_status.h"
+#include "agent/session.h"
+#include "agent/slot.h"
+
+struct zone;
+
+struct job {
+    struct database database;
+    struct session session; /* with the settings of the database */
+    struct zone *zone;
+    struct schedule schedule;
+    struct job_status status;
+    struct slot slot; /* the agent's */
+};
+
+struct jobs {
+    struct job *items;
+    size_t count;
+    char *state_dir; /* NULL: there is none */
+};
+
+#define JOBS_INIT                                                                                  \
+    {                                                                                              \
+        NULL, 0, NULL                                                                              \
+    }
+
+/* cancel: of the backups.  session is borrowed until jobs_dispose().  ERR_CONFIG when none is named
+ * or configured, two are one, or a schedule is none. */
+int jobs_load(struct session *session, struct cancel *cancel, struct jobs *ret_jobs,
+              struct err *err);
+void jobs_dispose(struct jobs *jobs); /* may be repeated */
+
+/* Back it up, apply the policy, and write down how it went.  Logs both; the return value is that of
+ * the backup.  Any thread, one a job. */
+int job_run(const struct jobs *jobs, struct job *job);
+
+#endif
