@@ -178,6 +178,20 @@ class Create(Case):
         self.assertIn(b"UTF-8", result.stderr)
         self.fails(2, "1024", "create", self.source, "--label", "x" * 1025)
 
+    def test_a_path_that_no_manifest_can_name(self):
+        folder = os.fsencode(self.source) + b"-\xff"
+        os.mkdir(folder)
+        path, link = folder + b"/app.db", os.fsencode(self.source) + b"-link.db"
+        with open(self.source, "rb") as source, open(path, "wb") as copy:
+            copy.write(source.read())
+        os.symlink(path, link)
+        for argument in (path, link):
+            result = subprocess.run([testlib.HOLDFAST, "create", argument, "--name", "odd"],
+                                    env=self.env(), capture_output=True)
+            self.assertEqual(result.returncode, 2, result)
+            self.assertIn(b"UTF-8", result.stderr)
+            self.assertIn(b"hint", result.stderr)
+
     def test_without_a_place_for_state(self):
         result = testlib.run(self.store, "create", self.source, state="/proc/holdfast")
         self.assertEqual(result.code, 0, result)

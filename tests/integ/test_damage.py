@@ -155,6 +155,10 @@ class Damage(unittest.TestCase):
                 before, left = self.check((id_, cut), self.scratch / "newest.db")
                 self.assertIn(id_, before)
                 mended |= before - left
+                if not left:  # a pack that is gone is not missed any more
+                    testlib.ok(self.store, "prune", "app", "--prune-grace", "0s", "--keep-last",
+                               "100")
+                    self.assertEqual(self.broken(), set())
         # The database is as the newest backup shows it: what that needs of other packs is there.
         self.assertIn(self.ids[-1], mended)
 

@@ -25,7 +25,7 @@ static int note(struct session *session, struct object_store *store,
 {
     (void)session;
     assert_non_null(store);
-    (void)strcat(strcat(seen, database->name), " ");
+    (void)snprintf(seen + strlen(seen), sizeof(seen) - strlen(seen), "%s ", database->name);
     return strcmp(database->name, "bad") == 0 ? err_set(err, code, "it is bad") : 0;
 }
 

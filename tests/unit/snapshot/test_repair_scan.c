@@ -46,7 +46,7 @@ static void keeps_what_may_be_lost(void **state)
     restore_rig_init(&rig, PAGE_SIZE, 2);
     bytes = rig.packs.backups[1].bytes; /* as the database is */
     pages[2].hash =
-        page_hash(rig.packs.manifest.page_hash_seed, 5, bytes + 4 * PAGE_SIZE, PAGE_SIZE);
+        page_hash(rig.packs.manifest.page_hash_seed, 5, bytes + (size_t)4 * PAGE_SIZE, PAGE_SIZE);
     scan(&rig, rig.source.path, pages, 4, &raw);
     assert_true(pages[0].found && !pages[0].proven);
     assert_false(pages[1].found); /* it has another hash */
@@ -54,7 +54,7 @@ static void keeps_what_may_be_lost(void **state)
     assert_false(pages[3].found);
     assert_int_equal(spool_size(raw), 2 * PAGE_SIZE);
     assert_int_equal(spool_read(raw, pages[2].raw, page, PAGE_SIZE, NULL), 0);
-    assert_memory_equal(page, bytes + 4 * PAGE_SIZE, PAGE_SIZE);
+    assert_memory_equal(page, bytes + (size_t)4 * PAGE_SIZE, PAGE_SIZE);
     assert_int_equal(spool_read(raw, pages[0].raw, page, PAGE_SIZE, NULL), 0);
     assert_memory_equal(page, bytes, PAGE_SIZE);
     spool_free(raw);
