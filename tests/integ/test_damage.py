@@ -204,6 +204,11 @@ class Damage(unittest.TestCase):
         self.assertEqual(self.broken(), left)
         self.read_independently(self.ids[-1])
         self.read_independently(self.ids[-1], "--from-packs")
+        target = self.scratch / "target.db"  # live: over a database that somebody uses
+        shutil.copy(self.path, target)
+        testlib.ok(self.store, "restore", target, self.ids[-1], "--name", "app", "--yes",
+                   "--no-undo")
+        self.assertEqual(testlib.content_hash(target), self.hashes[self.ids[-1]])
         with open(self.object(full), "r+b") as file:  # a mended pack, and what mends it
             file.write(bytes(hashes))
         shutil.rmtree(os.path.join(self.scratch / "store", "app", "manifest"))
