@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/parse.h"
 
-#define TEXT_LEN_MAX   (1u << 20)
-#define MAX_AGE_MS     (INT64_C(2) * 60 * 60 * 1000)
+#define TEXT_LEN_MAX (1u << 20)
+#define MAX_AGE_MS   (INT64_C(2) * 60 * 60 * 1000)
 
 static bool is_healthy(const struct job *job, int64_t max_age_ms, int64_t now_ms)
 {

@@ -303,10 +303,10 @@ static const struct command commands[COMMAND_COUNT] = {
         .summary = "back up what is due, once: for cron",
         .usage = "[DB...]",
         .description =
-            "Backs up every database of the configuration, or those named, one after another,\n"
-            "if its schedule has had a time since its last good backup; applies the retention\n"
-            "policy, and deletes what is due. One that fails does not keep the others: the\n"
-            "exit status is then 3. Nothing is printed when all is well.\n",
+            "Backs up every database of the configuration, or those named, one after\n"
+            "another, if its schedule has had a time since its last good backup; applies the\n"
+            "retention policy, and deletes what is due. One that fails does not keep the\n"
+            "others: the exit status is then 3. Nothing is printed when all is well.\n",
         .examples = "# /etc/cron.d/holdfast: each quarter of an hour, what is due by its schedule\n"
                     "*/15 * * * * root holdfast run\n"
                     "\n"
@@ -323,9 +323,9 @@ static const struct command commands[COMMAND_COUNT] = {
         .usage = "[DB...]",
         .description =
             "Stays in the foreground and backs up every database of the configuration, or\n"
-            "those named, each on its own schedule (every hour by default), with the retention\n"
-            "policy. What was missed while it did not run is made up for once, at the start;\n"
-            "what failed is tried again after a minute, then less and less often.\n"
+            "those named, each on its own schedule (by default every hour), with its\n"
+            "retention policy. What was missed while it did not run is made up for once, at\n"
+            "the start; what failed is tried again after a minute, then less and less often.\n"
             "\n"
             "SIGTERM and SIGINT stop it when what is under way has ended, a second one at\n"
             "once; with final_backup, after a last backup of each. SIGUSR1: back up now.\n",

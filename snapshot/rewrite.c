@@ -7,8 +7,8 @@
 #include <string.h>
 
 #define SPARSE_PARTS     4u  /* a pack is sparse when less than one of so many parts is in use */
-#define MERGE_USED_PARTS 3u  /* packs are merged when one of so many parts of them can be spared */
-#define BUDGET_PARTS     10u /* of the pages, one of so many parts is written again at most for it */
+#define MERGE_USED_PARTS 3u  /* packs are merged when one of so many parts can be spared */
+#define BUDGET_PARTS     10u /* one of so many parts of the pages is written again at most */
 
 void rewrite_dispose(struct rewrite *rewrite)
 {

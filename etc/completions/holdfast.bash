@@ -15,10 +15,10 @@ _holdfast_databases() { sed -n 's/^[[:blank:]]*\[database:\([^]]*\)\].*/\1/p' "$
 
 _holdfast() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands='create list download restore verify repair diff prune pin unpin version help' command='' i
+    local commands='create list download restore verify repair diff prune pin unpin run agent status health version help' command='' i
     local settings='--store --endpoint --region --addressing --access-key-id
         --secret-access-key-file --session-token-file --profile --ca-file --attempts --state-dir
-        --spool-dir --log --threads --compression --part-size --busy-timeout --full-every --keep-last --keep-hourly
+        --spool-dir --log --workers --final-backup --stop-timeout --jitter --schedule --timezone --threads --compression --part-size --busy-timeout --full-every --keep-last --keep-hourly
         --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --prune-grace'
     local common='--config --json --help' own=''
 
@@ -35,6 +35,10 @@ _holdfast() {
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
         ;;
+    --final-backup)
+        mapfile -t COMPREPLY < <(compgen -W 'no yes' -- "$cur")
+        return
+        ;;
     --log)
         mapfile -t COMPREPLY < <(compgen -W 'error warn info debug trace' -- "$cur")
         return
@@ -45,7 +49,8 @@ _holdfast() {
         ;;
     --store | --endpoint | --region | --access-key-id | --profile | --attempts | --threads | \
         --compression | --part-size | --busy-timeout | --label | --name | --at | --limit | \
-        --sample | --full-every | --keep-* | --prune-grace)
+        --sample | --full-every | --keep-* | --prune-grace | --workers | --stop-timeout | \
+        --jitter | --schedule | --timezone | --max-age)
         return
         ;;
     esac
@@ -58,6 +63,8 @@ _holdfast() {
     prune) own='--name --dry-run' ;;
     repair) own='--from-packs --name --dry-run' ;;
     pin | unpin) own='--name' ;;
+    run) own='--all' ;;
+    health) own='--max-age' ;;
     diff) own='--rows --limit --pages --name' ;;
     esac
     if [[ $cur == -* ]]; then

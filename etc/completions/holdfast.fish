@@ -6,8 +6,8 @@ function __holdfast_databases
     test -r $config; and sed -n 's/^[[:blank:]]*\[database:\([^]]*\)\].*/\1/p' $config
 end
 
-set -l commands create list download restore verify repair diff prune pin unpin version help
-set -l with_settings '__fish_seen_subcommand_from create list download restore verify repair diff prune pin unpin'
+set -l commands create list download restore verify repair diff prune pin unpin run agent status health version help
+set -l with_settings '__fish_seen_subcommand_from create list download restore verify repair diff prune pin unpin run agent status health'
 
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a create -d 'back up a database that is in use'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a list -d 'show the backups of a database'
@@ -19,6 +19,10 @@ complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a prune 
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a repair -d 'mend damaged backups'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a pin -d 'keep a backup'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a unpin -d 'leave a backup to the policy'
+complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a run -d 'back up what is due, once'
+complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a agent -d 'back up on schedule'
+complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a status -d 'how scheduled backups have gone'
+complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a health -d 'fail unless backups are new enough'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a version -d 'show the version'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a help -d 'explain a command'
 complete -c holdfast -n '__fish_seen_subcommand_from help' -f -a "$commands"
@@ -44,6 +48,8 @@ complete -c holdfast -n '__fish_seen_subcommand_from verify' -l restore -d 'rest
 complete -c holdfast -n '__fish_seen_subcommand_from diff' -l rows -d 'list keys, too'
 complete -c holdfast -n '__fish_seen_subcommand_from diff' -l limit -x -d 'keys a table and kind'
 complete -c holdfast -n '__fish_seen_subcommand_from diff' -l pages -d 'pages only'
+complete -c holdfast -n '__fish_seen_subcommand_from run' -l all -d 'also what is not due'
+complete -c holdfast -n '__fish_seen_subcommand_from health' -l max-age -x -d 'of the last good one'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l at -x -d 'the newest at or before'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l undo -d 'from before the last restore'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l swap -d 'exchange the file'
@@ -64,6 +70,12 @@ complete -c holdfast -n $with_settings -l attempts -x -d 'how often a request is
 complete -c holdfast -n $with_settings -l state-dir -xa '(__fish_complete_directories)' -d 'between runs'
 complete -c holdfast -n $with_settings -l spool-dir -xa '(__fish_complete_directories)' -d 'for what waits'
 complete -c holdfast -n $with_settings -l log -xa 'error warn info debug trace' -d 'what to say'
+complete -c holdfast -n $with_settings -l workers -x -d 'databases at the same time'
+complete -c holdfast -n $with_settings -l final-backup -xa 'no yes' -d 'a last one when told to stop'
+complete -c holdfast -n $with_settings -l stop-timeout -x -d 'what it may take to stop'
+complete -c holdfast -n $with_settings -l jitter -x -d 'so much later than scheduled'
+complete -c holdfast -n $with_settings -l schedule -xa '@hourly @daily @weekly 15m' -d 'when to back up'
+complete -c holdfast -n $with_settings -l timezone -x -d 'whose clocks'
 complete -c holdfast -n $with_settings -l threads -x -d 'threads that compress'
 complete -c holdfast -n $with_settings -l compression -x -d "zstd's level"
 complete -c holdfast -n $with_settings -l part-size -x -d 'the parts of a large upload'

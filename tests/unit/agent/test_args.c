@@ -121,7 +121,7 @@ static void explains_what_is_wrong(void **state)
         { "holdfast create", "'create' needs DB", "help create" },
         { "holdfast download app", "'download' needs DB BACKUP", "help download" },
         { "holdfast list a b", "'list': 'b' is one argument too many", "help list" },
-        { "holdfast restore a b c d", "'d' is one argument too many", "" },
+        { "holdfast restore a b c d", "'restore': 'c' is one argument too many", "" },
         { "holdfast list a --thread 3", "no flag '--thread'", "'--threads'" },
         { "holdfast list a --jsno", "no flag '--jsno'", "'--json'" },
         { "holdfast list a -z", "no flag '-z'", "--help" },

@@ -1,4 +1,5 @@
-/* Goal: whatever the clock and the backups do, the next one is never missed, overtaken or far off. */
+/* Goal: whatever the clock and the backups do, the next one is never missed, overtaken or far off.
+ */
 #include "agent/slot.h"
 
 #include "tests/harness/test.h"
