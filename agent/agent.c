@@ -169,13 +169,15 @@ static void init_slots(struct agent *agent)
 
 int agent_run(struct jobs *jobs, const struct agent_options *options, struct err *err)
 {
-    struct agent agent = { .jobs = jobs, .options = options };
+    pthread_t *workers = calloc(options->worker_count, sizeof(*workers));
+    struct agent agent = { .jobs = jobs, .options = options, .workers = workers };
     size_t running = 0;
     int r;
 
+    if (workers == NULL)
+        return err_nomem(err);
     (void)pthread_mutex_init(&agent.mutex, NULL);
-    agent.workers = calloc(options->worker_count, sizeof(*agent.workers));
-    r = agent.workers == NULL ? err_nomem(err) : queue_new(jobs->count, &agent.queue, err);
+    r = queue_new(jobs->count, &agent.queue, err);
     if (r < 0)
         goto out;
     init_slots(&agent);
@@ -193,7 +195,7 @@ int agent_run(struct jobs *jobs, const struct agent_options *options, struct err
 out:
     stop_workers(&agent);
     queue_free(agent.queue);
-    free(agent.workers);
+    free(workers);
     (void)pthread_mutex_destroy(&agent.mutex);
     return r;
 }

@@ -47,9 +47,10 @@ int cmd_run(struct session *session, struct err *err)
     }
     if (r == 0)
         r = cancel_check(session->cancel, err);
-    if (r == 0 && failed > 0)
+    if (r == 0 && failed > 0) {
         r = err_set(err, ERR_PARTIAL, "%zu of %zu databases were not backed up", failed,
                     jobs.count);
+    }
     jobs_dispose(&jobs);
     return r;
 }

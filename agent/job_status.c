@@ -82,9 +82,14 @@ int job_status_save(const char *state_dir, const char *database, const struct jo
     char *dir = path != NULL ? path_parent(path) : NULL;
     int r;
 
-    r = text == NULL || dir == NULL ? err_nomem(err) : file_mkdirs(dir, 0700, err);
+    if (text == NULL || dir == NULL) {
+        r = err_nomem(err);
+        goto out;
+    }
+    r = file_mkdirs(dir, 0700, err);
     if (r == 0)
         r = file_write_atomic(path, text, strlen(text), 0600, err);
+out:
     json_decref(root);
     free(text);
     free(path);

@@ -72,8 +72,10 @@ int jobs_load(struct session *session, struct cancel *cancel, struct jobs *ret_j
     int r = 0;
 
     if (jobs.items == NULL) {
-        r = err_nomem(err);
-    } else if (count == 0) {
+        jobs_dispose(&jobs);
+        return err_nomem(err);
+    }
+    if (count == 0) {
         r = err_set(err, ERR_CONFIG, "no database is named or configured");
         err_hint(err, "name one, or give the configuration a section [database:NAME]");
     }
@@ -124,9 +126,10 @@ static void save_status(const struct jobs *jobs, const struct job *job)
     struct err why = { 0 };
 
     if (jobs->state_dir != NULL &&
-        job_status_save(jobs->state_dir, job->database.name, &job->status, &why) < 0)
+        job_status_save(jobs->state_dir, job->database.name, &job->status, &why) < 0) {
         log_warn("'%s': how its backup went cannot be written down: %s", job->database.name,
                  why.msg);
+    }
 }
 
 int job_run(const struct jobs *jobs, struct job *job)

@@ -126,7 +126,7 @@ static void a_year_of_hours_is_a_year_of_backups(void **state)
     unsigned count = 0;
 
     (void)state;
-    for (int64_t now_ms = START; now_ms < START + 365 * 24 * HOUR; now_ms += MINUTE) {
+    for (int64_t now_ms = START; now_ms < START + INT64_C(365) * 24 * HOUR; now_ms += MINUTE) {
         if (!slot_is_due(&slot, now_ms))
             continue;
         slot_begin(&slot);

@@ -10,7 +10,7 @@
 #define HOUR_MS INT64_C(3600000)
 /* Sunday, 2026-03-01 00:05 UTC. */
 #define START_MS INT64_C(1772323500000)
-#define HOURS    (31u * 24u)
+#define HOURS    ((size_t)31 * 24)
 
 static struct retention_item items[HOURS];
 
@@ -52,9 +52,9 @@ static void the_last_of_a_week_stands_on_the_week_before_or_else_on_the_day_befo
     const struct retention_policy daily = { .daily = 7, .weekly = 4 };
 
     (void)state;
-    assert_int_equal(bases_at(&daily, 14 * 24 + 23, bases), 2); /* Sunday, 15th */
-    assert_int_equal(bases[0], 7 * 24 + 23);
-    assert_int_equal(bases[1], 13 * 24 + 23);
+    assert_int_equal(bases_at(&daily, (size_t)14 * 24 + 23, bases), 2); /* Sunday, 15th */
+    assert_int_equal(bases[0], (size_t)7 * 24 + 23);
+    assert_int_equal(bases[1], (size_t)13 * 24 + 23);
 }
 
 static void the_last_of_the_first_month_stands_on_the_first(void **state)
