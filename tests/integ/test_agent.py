@@ -7,6 +7,7 @@ usage: test_agent.py [unittest arguments]
 """
 import json
 import os
+import random
 import signal
 import socket
 import sqlite3
@@ -14,6 +15,8 @@ import time
 import unittest
 
 import testlib
+
+KILLS = int(os.environ.get("HOLDFAST_TEST_KILLS", "20"))
 
 
 class Agent(unittest.TestCase):
@@ -176,14 +179,18 @@ class Agent(unittest.TestCase):
             self.assertIn("aborted", err)
 
     def test_a_killed_agent_loses_nothing_and_no_lock_is_stuck(self):
-        for _ in range(10):
-            self.insert("one", "again")
-            process = self.start(self.path("one"), self.path("two"))
-            time.sleep(0.02 * (_ + 1))
+        for number in range(KILLS):
+            self.insert("one", number)
+            process = self.start(self.path("one"), self.path("two"), "--schedule", "1m")
+            time.sleep(random.uniform(0, 0.3))
+            process.send_signal(signal.SIGUSR1 if number % 2 else signal.SIGKILL)
+            time.sleep(random.uniform(0, 0.05))
             process.kill()
             process.communicate()
+            if number % 10 == 9 and self.backups("one"):
+                self.assertEqual(self.call("verify", self.path("one"), "--read").code, 0)
         self.assertEqual(self.call("run", self.path("one"), "--all").code, 0)
-        self.assertEqual(self.values("one"), ["again"] * 10)
+        self.assertEqual(self.values("one"), list(range(KILLS)))
         self.assertEqual(self.call("verify", self.path("one"), "--read").code, 0)
 
     def test_bad_settings_end_it_before_it_begins(self):
