@@ -10,7 +10,7 @@ static int64_t next_ms(const struct slot *slot, int64_t now_ms)
 
 bool slot_was_missed(const struct schedule *schedule, int64_t last_success_ms, int64_t now_ms)
 {
-    return last_success_ms == 0 || schedule_previous(schedule, now_ms) > last_success_ms;
+    return schedule_previous(schedule, now_ms) > last_success_ms;
 }
 
 void slot_init(struct slot *slot, const struct schedule *schedule, int64_t jitter_ms,

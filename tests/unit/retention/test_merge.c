@@ -68,6 +68,17 @@ static void the_last_of_the_first_month_stands_on_the_first(void **state)
     assert_int_equal(bases[2], HOURS - 2);  /* the hour */
 }
 
+static void the_same_base_is_named_but_once(void **state)
+{
+    size_t bases[MERGE_BASES_MAX];
+
+    (void)state; /* the first hour's is the only one: of the day, of the week */
+    assert_int_equal(
+        retention_merge_bases(&retention_policy_default, items, 1, START_MS + 23 * HOUR_MS, bases),
+        1);
+    assert_int_equal(bases[0], 0);
+}
+
 static void what_no_policy_keeps_is_merged_for_nothing(void **state)
 {
     size_t bases[MERGE_BASES_MAX];
@@ -98,6 +109,7 @@ int main(void)
         cmocka_unit_test(the_last_of_a_day_stands_on_the_last_of_the_day_before),
         cmocka_unit_test(the_last_of_a_week_stands_on_the_week_before_or_else_on_the_day_before),
         cmocka_unit_test(the_last_of_the_first_month_stands_on_the_first),
+        cmocka_unit_test(the_same_base_is_named_but_once),
         cmocka_unit_test(what_no_policy_keeps_is_merged_for_nothing),
         cmocka_unit_test(damaged_ones_and_undos_are_no_base),
     };

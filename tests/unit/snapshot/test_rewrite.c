@@ -44,7 +44,7 @@ static void writes_again_what_is_sparse_within_a_tenth_of_the_pages(void **state
 {
     /* Of 1,000 pages at most 100 are written again: the sparsest first. */
     static const uint32_t packs[][2] = {
-        { 2000, 820 }, { 100, 60 }, { 1000, 50 }, { 800, 40 }, { 90, 30 }
+        { 2000, 820 }, { 100, 60 }, { 1000, 50 }, { 800, 40 }, { 150, 30 }
     };
     struct manifest manifest;
     struct parent parent;
@@ -137,6 +137,7 @@ static void takes_the_first_base_that_will_do(void **state)
     manifest.packs[2].slot_count = 400; /* of 610 slots 210 are in use, by all since the first */
     assert_int_equal(rewrite_choose(&parent, &manifest, &bases, &rewrite, NULL), 0);
     assert_int_equal(rewrite.merged_count, 210);
+    assert_int_equal(rewrite.sparse_count, 0); /* it is merged already */
     assert_int_equal(count_rewritten(rewrite.pages, 1, 790), 0);
     rewrite_dispose(&rewrite);
     manifest.packs[2].slot_count = 500; /* as good as a full one: left alone, though it is sparse */
@@ -148,6 +149,27 @@ static void takes_the_first_base_that_will_do(void **state)
     parent_dispose(&parent);
 }
 
+static void does_not_merge_half_of_the_database(void **state)
+{
+    static const uint32_t packs[][2] = { { 1000, 400 }, { 499, 300 }, { 499, 300 } };
+    static const size_t first[] = { 0 };
+    const struct rewrite_bases bases = { first, 1 };
+    struct rewrite rewrite = REWRITE_INIT;
+    struct manifest manifest;
+    struct parent parent;
+
+    (void)state;
+    make(&parent, &manifest, packs, 3);
+    manifest.backups = calloc(1, sizeof(*manifest.backups));
+    assert_non_null(manifest.backups);
+    add_backup(&manifest, 0, 1);
+    assert_int_equal(rewrite_choose(&parent, &manifest, &bases, &rewrite, NULL), 0);
+    assert_int_equal(rewrite.merged_count, 0);
+    assert_null(rewrite.pages);
+    manifest_dispose(&manifest);
+    parent_dispose(&parent);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +177,7 @@ int main(void)
         cmocka_unit_test(merges_what_was_written_since_the_base),
         cmocka_unit_test(merges_nothing_where_less_than_a_third_can_be_spared),
         cmocka_unit_test(takes_the_first_base_that_will_do),
+        cmocka_unit_test(does_not_merge_half_of_the_database),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
