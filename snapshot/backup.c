@@ -358,7 +358,7 @@ static int fill_record(struct job *job, struct err *err)
     record->page_size = facts->page_size;
     record->page_count = facts->page_count;
     record->num_tables = facts->num_tables;
-    record->num_rows = -1;
+    record->num_rows = facts->num_rows;
     record->changed_pages = incremental ? job->delta.page_count : facts->page_count;
     if (copy_text(job->options->label, &record->label) < 0 ||
         copy_text(job->host, &record->host) < 0 || copy_text(job->path, &record->path) < 0)

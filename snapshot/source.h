@@ -35,6 +35,7 @@ struct source_facts {
     uint32_t page_size;
     uint32_t page_count;
     uint32_t num_tables;   /* as manifest.h counts them */
+    int64_t num_rows;      /* likewise; -1: not counted, for it would take too long or cannot be */
     int64_t created_at_ms; /* the moment that is shown */
     bool wal;
     bool file_is_whole;   /* the log has nothing that the file does not have: see source_scan() */

@@ -110,6 +110,18 @@ static void assert_pack_is(struct rig *rig, const struct backup_record *record)
     free(image);
 }
 
+static int64_t rows_of(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *statement = NULL;
+    int64_t rows;
+
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    rows = sqlite3_column_int64(statement, 0);
+    (void)sqlite3_finalize(statement);
+    return rows;
+}
+
 static void records_what_was_backed_up(void **state)
 {
     struct rig rig;
@@ -119,6 +131,7 @@ static void records_what_was_backed_up(void **state)
     struct err err = { 0 };
     char host[256];
     int64_t before_ms;
+    sqlite3 *db;
 
     (void)state;
     rig_init(&rig, "wal", 3000, true);
@@ -138,7 +151,10 @@ static void records_what_was_backed_up(void **state)
     assert_int_equal(gethostname(host, sizeof(host)), 0);
     assert_string_equal(record.host, host);
     assert_string_equal(record.path, rig.fixture.path);
-    assert_int_equal(record.num_rows, -1);
+    db = sqlite_fixture_open(&rig.fixture);
+    assert_int_equal(record.num_rows,
+                     rows_of(db, "SELECT (SELECT count(*) FROM t) + (SELECT count(*) FROM u)"));
+    (void)sqlite3_close(db);
     assert_true(report.lock_us > 0);
     assert_true(report.spool_max >= record.stored_bytes);
     assert_pack_is(&rig, &record);
