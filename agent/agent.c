@@ -1,5 +1,7 @@
 #include "agent/agent.h"
 
+#include "agent/drills.h"
+#include "agent/job_run.h"
 #include "agent/jobs.h"
 #include "base/cancel.h"
 #include "base/clock.h"
@@ -171,6 +173,7 @@ int agent_run(struct jobs *jobs, const struct agent_options *options, struct err
 {
     pthread_t *workers = calloc(options->worker_count, sizeof(*workers));
     struct agent agent = { .jobs = jobs, .options = options, .workers = workers };
+    struct drills *drills = NULL;
     size_t running = 0;
     int r;
 
@@ -182,6 +185,8 @@ int agent_run(struct jobs *jobs, const struct agent_options *options, struct err
         goto out;
     init_slots(&agent);
     r = start_workers(&agent, err);
+    if (r == 0)
+        r = drills_start(jobs, options, &drills, err);
     if (r < 0)
         goto out;
     log_info("%zu databases, %zu workers", jobs->count, agent.worker_count);
@@ -191,6 +196,7 @@ int agent_run(struct jobs *jobs, const struct agent_options *options, struct err
         if (wait_ms > 0)
             cancel_wait(options->stop, wait_ms); /* any signal ends it */
     }
+    drills_stop(drills);
     finish(&agent);
 out:
     stop_workers(&agent);

@@ -1,5 +1,6 @@
 #include "agent/command.h"
 
+#include "agent/job_run.h"
 #include "agent/jobs.h"
 #include "agent/output.h"
 #include "base/clock.h"
@@ -8,6 +9,7 @@ static json_t *result_json(const struct job *job, const char *outcome)
 {
     json_t *document = job_status_json(&job->status);
 
+    drill_status_json(&job->drill, document);
     (void)json_object_set_new(document, "database", json_string(job->database.name));
     (void)json_object_set_new(document, "outcome", json_string(outcome));
     return document;
@@ -21,11 +23,36 @@ static int print_result(struct session *session, const struct job *job, const ch
     return 0; /* cron sends what is printed by mail: what went wrong is in the log */
 }
 
+/* After all backups: a drill lasts as long as a restore.  *failed is counted up. */
+static int drill_what_is_due(struct session *session, const struct jobs *jobs, size_t *failed,
+                             struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < jobs->count; i++) {
+        struct job *job = &jobs->items[i];
+        int result;
+
+        if (!job->has_drill || !slot_was_missed(&job->drill_schedule, job->drill.verdict_ms,
+                                                clock_now_ms(session->clock)))
+            continue;
+        r = cancel_check(session->cancel, err);
+        if (r < 0)
+            break;
+        result = job_drill(jobs, job, session->cancel);
+        if (result == ERR_NOT_FOUND) /* nothing to restore: that its backup failed was told */
+            continue;
+        *failed += result < 0;
+        r = print_result(session, job, result == 0 ? "verified" : "drill failed", err);
+    }
+    return r;
+}
+
 int cmd_run(struct session *session, struct err *err)
 {
     const bool all = args_has(session->args, FLAG_ALL);
     struct jobs jobs = JOBS_INIT;
-    size_t failed = 0;
+    size_t failed = 0, drills_failed = 0;
     int r;
 
     r = jobs_load(session, session->cancel, &jobs, err);
@@ -46,10 +73,15 @@ int cmd_run(struct session *session, struct err *err)
         r = print_result(session, job, outcome, err);
     }
     if (r == 0)
+        r = drill_what_is_due(session, &jobs, &drills_failed, err);
+    if (r == 0)
         r = cancel_check(session->cancel, err);
     if (r == 0 && failed > 0) {
         r = err_set(err, ERR_PARTIAL, "%zu of %zu databases were not backed up", failed,
                     jobs.count);
+    } else if (r == 0 && drills_failed > 0) {
+        r = err_set(err, ERR_PARTIAL, "the restore drills of %zu of %zu databases failed",
+                    drills_failed, jobs.count);
     }
     jobs_dispose(&jobs);
     return r;

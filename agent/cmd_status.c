@@ -1,5 +1,6 @@
 #include "agent/command.h"
 
+#include "agent/health.h"
 #include "agent/jobs.h"
 #include "agent/output.h"
 #include "agent/text.h"
@@ -10,14 +11,17 @@
 #define TEXT_LEN_MAX (1u << 20)
 #define MAX_AGE_MS   (INT64_C(2) * 60 * 60 * 1000)
 
-static bool is_healthy(const struct job *job, int64_t max_age_ms, int64_t now_ms)
-{
-    return job->status.success_ms != 0 && now_ms - job->status.success_ms <= max_age_ms;
-}
-
 static int64_t next_run(const struct job *job, int64_t now_ms)
 {
     const int64_t next = schedule_next(&job->schedule, now_ms);
+
+    return next == SCHEDULE_NEVER ? 0 : next;
+}
+
+static int64_t next_drill(const struct job *job, int64_t now_ms)
+{
+    const int64_t next =
+        job->has_drill ? schedule_next(&job->drill_schedule, now_ms) : SCHEDULE_NEVER;
 
     return next == SCHEDULE_NEVER ? 0 : next;
 }
@@ -32,22 +36,34 @@ static json_t *jobs_json(const struct jobs *jobs, int64_t now_ms)
 
         (void)json_object_set_new(entry, "database", json_string(job->database.name));
         (void)json_object_set_new(entry, "next_run", time_json(next_run(job, now_ms)));
+        drill_status_json(&job->drill, entry);
+        (void)json_object_set_new(entry, "next_drill", time_json(next_drill(job, now_ms)));
         (void)json_array_append_new(list, entry);
     }
     return json_pack("{so}", "databases", list);
 }
 
-static void add_when(struct buf *text, int64_t ms, int64_t now_ms)
+static void add_drill_text(struct buf *text, const struct job *job, int64_t now_ms)
 {
-    char when[FORMAT_TIME_SIZE], age[FORMAT_TIME_SIZE];
+    const struct drill_status *drill = &job->drill;
+    char duration[FORMAT_TIME_SIZE], when[FORMAT_TIME_SIZE];
+    const int64_t next = next_drill(job, now_ms);
 
-    if (ms == 0) {
-        buf_add_text(text, "never");
-        return;
+    if (drill->verified_ms != 0) {
+        format_duration(drill->restore_ms, duration);
+        buf_add_text(text, "\n  last restore drill ");
+        health_add_when(text, drill->verified_ms, now_ms);
+        buf_addf(text, ", %.8s restored in %s", drill->backup_id, duration);
     }
-    format_time_local(ms, when);
-    format_age(now_ms - ms, age);
-    buf_addf(text, "%s (%s)", when, age);
+    if (drill->failures > 0) {
+        buf_addf(text, "\n  RESTORE DRILL FAILED %u time%s: ", drill->failures,
+                 drill->failures == 1 ? "" : "s");
+        text_escape(text, drill->message);
+    }
+    if (next != 0) {
+        format_time_local(next, when);
+        buf_addf(text, "\n  next restore drill %s", when);
+    }
 }
 
 static void add_job_text(struct buf *text, const struct job *job, int64_t now_ms)
@@ -57,21 +73,22 @@ static void add_job_text(struct buf *text, const struct job *job, int64_t now_ms
     char when[FORMAT_TIME_SIZE];
 
     text_escape(text, job->database.name);
-    buf_add_text(text, "\n  last good backup  ");
-    add_when(text, status->success_ms, now_ms);
+    buf_add_text(text, "\n  last good backup   ");
+    health_add_when(text, status->success_ms, now_ms);
     if (status->backup_id[0] != '\0')
         buf_addf(text, ", %.8s%s", status->backup_id, status->unchanged ? ", unchanged since" : "");
     if (status->failures > 0) {
-        buf_addf(text, "\n  failed %u time%s     last ", status->failures,
+        buf_addf(text, "\n  failed %u time%s      last ", status->failures,
                  status->failures == 1 ? " " : "s");
-        add_when(text, status->attempt_ms, now_ms);
+        health_add_when(text, status->attempt_ms, now_ms);
         buf_add_text(text, ": ");
         text_escape(text, status->message);
     }
     if (next != 0) {
         format_time_local(next, when);
-        buf_addf(text, "\n  next backup       %s", when);
+        buf_addf(text, "\n  next backup        %s", when);
     }
+    add_drill_text(text, job, now_ms);
     buf_add_char(text, '\n');
 }
 
@@ -114,15 +131,18 @@ int cmd_health(struct session *session, struct err *err)
         return err_wrap(err, r, "--max-age");
     r = jobs_load(session, session->cancel, &jobs, err);
     for (size_t i = 0; r == 0 && i < jobs.count; i++) {
-        if (is_healthy(&jobs.items[i], max_age_ms, now_ms))
-            continue;
-        buf_addf(&names, "%s'%s': ", failed++ > 0 ? ", " : "", jobs.items[i].database.name);
-        add_when(&names, jobs.items[i].status.success_ms, now_ms);
+        struct buf why = BUF_INIT(TEXT_LEN_MAX);
+
+        if (!job_is_healthy(&jobs.items[i], max_age_ms, now_ms, &why)) {
+            buf_addf(&names, "%s'%s': %s", failed++ > 0 ? ", " : "", jobs.items[i].database.name,
+                     why.ptr);
+        }
+        buf_dispose(&why);
     }
     if (r == 0 && failed > 0) {
-        r = err_set(err, ERR_PARTIAL, "%zu of %zu databases have no good backup that is new enough",
+        r = err_set(err, ERR_PARTIAL, "%zu of %zu databases are not backed up as they should be",
                     failed, jobs.count);
-        err_hint(err, "last ones: %.400s", names.ptr);
+        err_hint(err, "%.370s", names.ptr);
     }
     buf_dispose(&names);
     jobs_dispose(&jobs);

@@ -129,7 +129,8 @@ static int begin_section(struct parser *parser, const char *name)
     if (strncmp(name, "database", strlen("database")) == 0)
         err_hint(parser->err, "a database's section is written [database:NAME]");
     hint_nearest(parser, &nearest);
-    err_hint(parser->err, "there are [store], [agent], [backup] and [database:NAME]");
+    err_hint(parser->err, "there are [store], [agent], [backup], [retention], [verify] and "
+                          "[database:NAME]");
     return r;
 }
 
@@ -226,15 +227,21 @@ static int unknown_key(struct parser *parser, const char *key)
         const struct option_spec *spec = option_spec((enum option_id)id);
 
         if (in_database ? spec->per_database : strcmp(spec->section, parser->section) == 0)
-            nearest_offer(&nearest, spec->key);
+            nearest_offer(&nearest, option_key(spec, in_database));
     }
     r = err_set(parser->err, ERR_CONFIG, "no key '%s' in [%s%s]", key, parser->section,
                 in_database ? parser->database->name : "");
     for (size_t id = 0; id < OPTION_COUNT; id++) {
         const struct option_spec *spec = option_spec((enum option_id)id);
 
-        if (option_find_key(spec->section, false, key, &name))
+        if (!option_find_key(spec->section, false, key, &name))
+            continue;
+        if (in_database && option_spec(name.id)->database_key != NULL) {
+            err_hint(parser->err, "in a database's section it is called '%s'",
+                     option_key(option_spec(name.id), true));
+        } else {
             err_hint(parser->err, "'%s' belongs to [%s]", key, option_spec(name.id)->section);
+        }
     }
     hint_nearest(parser, &nearest);
     err_hint(parser->err, "holdfast.ini(5) names every key");

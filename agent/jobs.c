@@ -1,12 +1,7 @@
 #include "agent/jobs.h"
 
-#include "agent/backup_job.h"
-#include "agent/hints.h"
 #include "agent/zone.h"
-#include "base/clock.h"
 #include "base/log.h"
-#include "base/parse.h"
-#include "store/object_store.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +24,7 @@ static int load_schedule(struct job *job, struct err *err)
 {
     const char *zone = settings_text(&job->session.settings, OPTION_TIMEZONE);
     const char *schedule = settings_text(&job->session.settings, OPTION_SCHEDULE);
+    const char *drill = settings_text(&job->session.settings, OPTION_VERIFY_CRON);
     int r;
 
     r = zone_load(zone != NULL ? zone : ZONE_DEFAULT, &job->zone, err);
@@ -36,14 +32,32 @@ static int load_schedule(struct job *job, struct err *err)
         r = schedule_parse(schedule != NULL ? schedule : SCHEDULE_DEFAULT, job->zone,
                            &job->schedule, err);
     }
-    return r < 0 ? err_wrap(err, ERR_CONFIG, "schedule of '%s'", job->database.name) : 0;
+    if (r < 0)
+        return err_wrap(err, ERR_CONFIG, "schedule of '%s'", job->database.name);
+    job->has_drill = drill != NULL;
+    if (drill != NULL)
+        r = schedule_parse(drill, job->zone, &job->drill_schedule, err);
+    return r < 0 ? err_wrap(err, ERR_CONFIG, "cron of '%s' in [verify]", job->database.name) : 0;
+}
+
+/* What cannot be read is no reason not to back up. */
+static void load_status(const char *state_dir, struct job *job)
+{
+    const char *name = job->database.name;
+    struct err why = { 0 };
+
+    if (state_dir == NULL)
+        return;
+    if (job_status_load(state_dir, name, &job->status, &why) < 0)
+        log_warn("%s: it is begun anew", why.msg);
+    if (drill_status_load(state_dir, name, &job->drill, &why) < 0)
+        log_warn("%s: it is begun anew", why.msg);
 }
 
 static int add_job(struct jobs *jobs, struct session *session, const char *name,
                    struct cancel *cancel, struct err *err)
 {
     struct job *job = &jobs->items[jobs->count];
-    struct err why = { 0 };
     int r;
 
     r = database_resolve(&session->config, name, NULL, DATABASE_NEED_TARGET, &job->database, err);
@@ -55,9 +69,7 @@ static int add_job(struct jobs *jobs, struct session *session, const char *name,
             return err_set(err, ERR_CONFIG, "'%s' is named twice", job->database.name);
     }
     job->session = session_for(session, job->database.options, cancel);
-    if (jobs->state_dir != NULL &&
-        job_status_load(jobs->state_dir, job->database.name, &job->status, &why) < 0)
-        log_warn("%s: it is begun anew", why.msg);
+    load_status(jobs->state_dir, job);
     return load_schedule(job, err);
 }
 
@@ -89,77 +101,4 @@ int jobs_load(struct session *session, struct cancel *cancel, struct jobs *ret_j
     }
     *ret_jobs = jobs;
     return 0;
-}
-
-static int back_up(struct job *job, struct backup_record *record, struct backup_report *report,
-                   struct err *err)
-{
-    struct backup_job backup = { .database = &job->database,
-                                 .trigger = TRIGGER_SCHEDULE,
-                                 .prune = true };
-    int r;
-
-    r = session_open_store(&job->session, &backup.store, err);
-    if (r == 0)
-        r = backup_job_run(&job->session, &backup, record, report, err);
-    object_store_free(backup.store);
-    return r;
-}
-
-static void log_success(const struct job *job, const struct backup_record *record,
-                        const struct backup_report *report)
-{
-    char stored[FORMAT_SIZE_SIZE], duration[FORMAT_TIME_SIZE];
-
-    format_size(record->stored_bytes, stored);
-    format_duration(job->status.duration_ms, duration);
-    if (report->unchanged) {
-        log_info("'%s': nothing has changed since backup %.8s", job->database.name, record->id);
-    } else {
-        log_info("'%s': backup %.8s, %s stored, took %s", job->database.name, record->id, stored,
-                 duration);
-    }
-}
-
-static void save_status(const struct jobs *jobs, const struct job *job)
-{
-    struct err why = { 0 };
-
-    if (jobs->state_dir != NULL &&
-        job_status_save(jobs->state_dir, job->database.name, &job->status, &why) < 0) {
-        log_warn("'%s': how its backup went cannot be written down: %s", job->database.name,
-                 why.msg);
-    }
-}
-
-int job_run(const struct jobs *jobs, struct job *job)
-{
-    struct clock *clock = job->session.clock;
-    const int64_t begin_ms = clock_mono_ms(clock);
-    struct job_status *status = &job->status;
-    struct backup_record record = { 0 };
-    struct backup_report report = { 0 };
-    struct err err = { 0 };
-    int r;
-
-    status->attempt_ms = clock_now_ms(clock);
-    r = back_up(job, &record, &report, &err);
-    status->duration_ms = clock_mono_ms(clock) - begin_ms;
-    if (r < 0) {
-        hints_add(&err);
-        status->failures++;
-        memcpy(status->message, err.msg, sizeof(status->message));
-        log_printf(LOG_LEVEL_ERROR, "backup '%s': %s%s%s", job->database.name, err.msg,
-                   err.hint[0] != '\0' ? "; hint: " : "", err.hint);
-    } else {
-        status->success_ms = status->attempt_ms;
-        status->failures = 0;
-        status->unchanged = report.unchanged;
-        memcpy(status->backup_id, record.id, sizeof(status->backup_id));
-        status->message[0] = '\0';
-        log_success(job, &record, &report);
-    }
-    save_status(jobs, job);
-    backup_record_dispose(&record);
-    return r;
 }

@@ -1,10 +1,12 @@
 /*
  * jobs.h - the databases that `run`, `agent`, `status` and `health` are about: those named, else
- * all of the configuration; each with its settings, its schedule and how its backups have gone.
+ * all of the configuration; each with its settings, its schedules, and how its backups and restore
+ * drills have gone.
  */
 #ifndef AGENT_JOBS_H
 #define AGENT_JOBS_H
 
+#include "agent/drill_status.h"
 #include "agent/job_status.h"
 #include "agent/session.h"
 #include "agent/slot.h"
@@ -18,6 +20,9 @@ struct job {
     struct schedule schedule;
     struct job_status status;
     struct slot slot; /* the agent's */
+    bool has_drill;   /* restore drills are asked for */
+    struct schedule drill_schedule;
+    struct drill_status drill;
 };
 
 struct jobs {
@@ -36,9 +41,5 @@ struct jobs {
 int jobs_load(struct session *session, struct cancel *cancel, struct jobs *ret_jobs,
               struct err *err);
 void jobs_dispose(struct jobs *jobs); /* may be repeated */
-
-/* Back it up, apply the policy, and write down how it went.  Logs both; the return value is that of
- * the backup.  Any thread, one a job. */
-int job_run(const struct jobs *jobs, struct job *job);
 
 #endif

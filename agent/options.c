@@ -270,6 +270,25 @@ static const struct option_spec specs[OPTION_COUNT] = {
                              .max = YEAR_MS,
                              .default_text = "24h",
                              .help = "how long data that no backup needs any more is left alone" },
+    [OPTION_VERIFY_CRON] = { .section = "verify",
+                             .key = "cron",
+                             .database_key = "verify_cron",
+                             .flag = "verify-cron",
+                             .argument = "WHEN",
+                             .type = OPTION_TEXT,
+                             .per_database = true,
+                             .default_text = "never",
+                             .help = "when to restore the newest backup for a trial, as schedule "
+                                     "is written" },
+    [OPTION_VERIFY_DIR] = { .section = "verify",
+                            .key = "dir",
+                            .database_key = "verify_dir",
+                            .flag = "verify-dir",
+                            .argument = "DIR",
+                            .type = OPTION_PATH,
+                            .per_database = true,
+                            .default_text = "spool_dir",
+                            .help = "where to; as large as the database" },
 };
 
 const struct option_spec *option_spec(enum option_id id)
@@ -323,6 +342,11 @@ static bool name_matches(const char *given, const char *name, const char *suffix
     return given[len] == '\0' || strcmp(given + len, suffix) == 0;
 }
 
+const char *option_key(const struct option_spec *spec, bool in_database)
+{
+    return in_database && spec->database_key != NULL ? spec->database_key : spec->key;
+}
+
 bool option_find_key(const char *section, bool in_database, const char *key,
                      struct option_name *ret_name)
 {
@@ -332,7 +356,7 @@ bool option_find_key(const char *section, bool in_database, const char *key,
 
         if (in_database ? !spec->per_database : strcmp(spec->section, section) != 0)
             continue;
-        if (!name_matches(key, spec->key, FILE_SUFFIX, &is_file))
+        if (!name_matches(key, option_key(spec, in_database), FILE_SUFFIX, &is_file))
             continue;
         *ret_name = (struct option_name){ (enum option_id)id, is_file };
         return true;

@@ -53,6 +53,8 @@ enum option_id {
     OPTION_KEEP_YEARLY,
     OPTION_KEEP_WITHIN,
     OPTION_PRUNE_GRACE,
+    OPTION_VERIFY_CRON,
+    OPTION_VERIFY_DIR,
     OPTION_COUNT
 };
 
@@ -72,6 +74,7 @@ enum option_type {
 struct option_spec {
     const char *section;
     const char *key;
+    const char *database_key; /* in [database:NAME]; NULL: the same */
     const char *flag; /* without "--"; NULL: the key with hyphens.  The environment's name is
                          HOLDFAST_ and this in capitals */
     const char *argument;
@@ -87,6 +90,9 @@ struct option_spec {
 const struct option_spec *option_spec(enum option_id id);
 void option_flag_name(enum option_id id, char out[OPTION_NAME_SIZE]); /* "state-dir" */
 void option_env_name(enum option_id id, char out[OPTION_NAME_SIZE]);  /* "HOLDFAST_STATE_DIR" */
+
+/* As it is written in a section of that kind. */
+const char *option_key(const struct option_spec *spec, bool in_database);
 
 struct option_name {
     enum option_id id;

@@ -185,6 +185,8 @@ static int restore_backup(const struct job *job, const struct backup_record *bac
                    .progress = job->options->progress,
                    .cancel = job->options->cancel },
     };
+    struct clock *clock = job->options->clock != NULL ? job->options->clock : clock_system();
+    const int64_t begin_ms = clock_mono_ms(clock);
     char *path = NULL;
     int fd = -1, r;
 
@@ -194,6 +196,7 @@ static int restore_backup(const struct job *job, const struct backup_record *bac
     (void)close(fd);
     options.path = path;
     r = download_to_file(job->store, job->manifest, backup, &options, NULL, err);
+    result->restore_ms = clock_mono_ms(clock) - begin_ms;
     if (r == 0)
         r = count_tables(path, backup, result, err);
     (void)unlink(path);

@@ -42,6 +42,7 @@ struct verify_result {
     char reason[VERIFY_REASON_SIZE]; /* what is damaged, and where */
     int64_t lost_pages; /* as far as was looked; -1: the page map is lost, and thus all of them */
     int64_t num_rows;   /* counted by a restore; -1 */
+    int64_t restore_ms; /* what that took, with SQLite's check and without the counting; 0 */
 };
 
 /* Look at the backups of the manifest whose flag is set (NULL: at all), newest first; results has

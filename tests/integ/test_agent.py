@@ -110,7 +110,7 @@ class Agent(unittest.TestCase):
         result = self.call("health", self.path("one"), self.path("two"))
         self.assertEqual(result.code, 3)
         self.assertIn("1 of 2", result.err)
-        self.assertIn("'two': never", result.err)
+        self.assertIn("'two': last good backup: never", result.err)
         time.sleep(1.1)
         self.assertEqual(self.call("health", self.path("one"), "--max-age", "1s").code, 3)
         self.assertEqual(self.call("health", self.path("one"), "--max-age", "soon").code, 2)

@@ -64,6 +64,10 @@ static void finds_keys_only_where_they_belong(void **state)
     assert_false(option_find_key("agent", false, "url", &name));
     assert_true(option_find_key("database:", true, "url", &name));
     assert_false(option_find_key("database:", true, "state_dir", &name));
+    assert_true(option_find_key("verify", false, "cron", &name) && name.id == OPTION_VERIFY_CRON);
+    assert_true(option_find_key("database:", true, "verify_cron", &name) &&
+                name.id == OPTION_VERIFY_CRON);
+    assert_false(option_find_key("database:", true, "cron", &name));
     assert_true(option_find_key("store", false, "secret_access_key_file", &name));
     assert_int_equal(name.id, OPTION_SECRET_ACCESS_KEY);
     assert_true(name.is_file);

@@ -1,0 +1,148 @@
+#include "agent/job_run.h"
+
+#include "agent/backup_job.h"
+#include "agent/drill.h"
+#include "agent/hints.h"
+#include "agent/jobs.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/parse.h"
+#include "store/object_store.h"
+
+#include <string.h>
+
+static int back_up(struct job *job, struct backup_record *record, struct backup_report *report,
+                   struct err *err)
+{
+    struct backup_job backup = { .database = &job->database,
+                                 .trigger = TRIGGER_SCHEDULE,
+                                 .prune = true };
+    int r;
+
+    r = session_open_store(&job->session, &backup.store, err);
+    if (r == 0)
+        r = backup_job_run(&job->session, &backup, record, report, err);
+    object_store_free(backup.store);
+    return r;
+}
+
+static void log_success(const struct job *job, const struct backup_record *record,
+                        const struct backup_report *report)
+{
+    char stored[FORMAT_SIZE_SIZE], duration[FORMAT_TIME_SIZE];
+
+    format_size(record->stored_bytes, stored);
+    format_duration(job->status.duration_ms, duration);
+    if (report->unchanged) {
+        log_info("'%s': nothing has changed since backup %.8s", job->database.name, record->id);
+    } else {
+        log_info("'%s': backup %.8s, %s stored, took %s", job->database.name, record->id, stored,
+                 duration);
+    }
+}
+
+static void save_status(const struct jobs *jobs, const struct job *job)
+{
+    struct err why = { 0 };
+
+    if (jobs->state_dir != NULL &&
+        job_status_save(jobs->state_dir, job->database.name, &job->status, &why) < 0) {
+        log_warn("'%s': how its backup went cannot be written down: %s", job->database.name,
+                 why.msg);
+    }
+}
+
+int job_run(const struct jobs *jobs, struct job *job)
+{
+    struct clock *clock = job->session.clock;
+    const int64_t begin_ms = clock_mono_ms(clock);
+    struct job_status *status = &job->status;
+    struct backup_record record = { 0 };
+    struct backup_report report = { 0 };
+    struct err err = { 0 };
+    int r;
+
+    status->attempt_ms = clock_now_ms(clock);
+    r = back_up(job, &record, &report, &err);
+    status->duration_ms = clock_mono_ms(clock) - begin_ms;
+    if (r < 0) {
+        hints_add(&err);
+        status->failures++;
+        memcpy(status->message, err.msg, sizeof(status->message));
+        log_printf(LOG_LEVEL_ERROR, "backup '%s': %s%s%s", job->database.name, err.msg,
+                   err.hint[0] != '\0' ? "; hint: " : "", err.hint);
+    } else {
+        status->success_ms = status->attempt_ms;
+        status->failures = 0;
+        status->unchanged = report.unchanged;
+        memcpy(status->backup_id, record.id, sizeof(status->backup_id));
+        status->message[0] = '\0';
+        log_success(job, &record, &report);
+    }
+    save_status(jobs, job);
+    backup_record_dispose(&record);
+    return r;
+}
+
+static void save_drill(const struct jobs *jobs, const struct job *job)
+{
+    struct err why = { 0 };
+
+    if (jobs->state_dir != NULL &&
+        drill_status_save(jobs->state_dir, job->database.name, &job->drill, &why) < 0) {
+        log_warn("'%s': how its restore drill went cannot be written down: %s", job->database.name,
+                 why.msg);
+    }
+}
+
+static void note_verified(struct job *job, const struct drill_result *result, int64_t begin_ms)
+{
+    char duration[FORMAT_TIME_SIZE];
+
+    job->drill.verdict_ms = job->drill.verified_ms = begin_ms;
+    job->drill.restore_ms = result->restore_ms;
+    job->drill.failures = 0;
+    job->drill.message[0] = '\0';
+    memcpy(job->drill.backup_id, result->id, sizeof(job->drill.backup_id));
+    format_duration(result->restore_ms, duration);
+    log_info("'%s': restore drill of backup %.8s: it is whole, and restoring it took %s",
+             job->database.name, result->id, duration);
+}
+
+/* What was found damaged will not be whole by trying again before the next drill; what could not be
+ * looked at may be looked at then. */
+static void note_failure(struct job *job, int64_t begin_ms, struct err *err)
+{
+    if (err->code == ERR_CORRUPT)
+        job->drill.verdict_ms = begin_ms;
+    job->drill.failures++;
+    hints_add(err);
+    memcpy(job->drill.message, err->msg, sizeof(job->drill.message));
+    log_printf(LOG_LEVEL_ERROR, "restore drill of '%s': %s%s%s", job->database.name, err->msg,
+               err->hint[0] != '\0' ? "; hint: " : "", err->hint);
+}
+
+int job_drill(const struct jobs *jobs, struct job *job, struct cancel *cancel)
+{
+    const struct session session = session_for(&job->session, job->database.options, cancel);
+    const int64_t begin_ms = clock_now_ms(session.clock);
+    struct drill_result result;
+    struct err err = { 0 };
+    int r;
+
+    r = drill_run(&session, &job->database, &result, &err);
+    if (r == ERR_NOT_FOUND) {
+        log_info("'%s': there is no backup to restore yet", job->database.name);
+        return r;
+    }
+    if (r == ERR_CANCELED)
+        return r;
+    if (r == 0) {
+        note_verified(job, &result, begin_ms);
+    } else {
+        note_failure(job, begin_ms, &err);
+    }
+    save_drill(jobs, job);
+    return r;
+}
