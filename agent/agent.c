@@ -3,6 +3,8 @@
 #include "agent/drills.h"
 #include "agent/job_run.h"
 #include "agent/jobs.h"
+#include "agent/metrics_file.h"
+#include "agent/watch.h"
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -40,6 +42,7 @@ static void *work(void *context)
 
         (void)pthread_mutex_lock(&agent->mutex);
         slot_end(&job->slot, ok, clock_now_ms(agent->options->clock));
+        watch_next(agent->jobs->watch, job->database.name, job->slot.due_ms);
         (void)pthread_mutex_unlock(&agent->mutex);
     }
     return NULL;
@@ -166,6 +169,7 @@ static void init_slots(struct agent *agent)
         (void)snprintf(seed, sizeof(seed), "%s/%s", host, job->database.name);
         slot_init(&job->slot, &job->schedule, schedule_jitter_ms(seed, agent->options->jitter_ms),
                   job->status.success_ms, now_ms);
+        watch_next(agent->jobs->watch, job->database.name, job->slot.due_ms);
     }
 }
 
@@ -193,6 +197,8 @@ int agent_run(struct jobs *jobs, const struct agent_options *options, struct err
     while (!cancel_is_set(options->stop)) {
         const int64_t wait_ms = start_due(&agent, was_asked_to_run(&agent), &running);
 
+        if (agent.options->metrics_file != NULL)
+            metrics_file_update(agent.options->metrics_file, running > 0);
         if (wait_ms > 0)
             cancel_wait(options->stop, wait_ms); /* any signal ends it */
     }

@@ -16,6 +16,7 @@ struct clock;
 struct cancel;
 struct err;
 struct jobs;
+struct metrics_file;
 
 struct agent_options {
     size_t worker_count; /* 1 or more */
@@ -23,9 +24,10 @@ struct agent_options {
     int64_t stop_ms;     /* what is under way may take so long then, before it is aborted */
     int64_t jitter_ms;   /* databases start up to so much later than their slots */
     struct clock *clock;
-    const struct cancel *stop; /* asks to stop */
-    struct cancel *abort_jobs; /* that the jobs were loaded with */
-    atomic_uint *run_now;      /* raised: back up all of them at once; may be NULL */
+    const struct cancel *stop;         /* asks to stop */
+    struct cancel *abort_jobs;         /* that the jobs were loaded with */
+    atomic_uint *run_now;              /* raised: back up all of them at once; may be NULL */
+    struct metrics_file *metrics_file; /* kept up to date; may be NULL */
 };
 
 /* Until asked to stop.  ERR_NOMEM; ERR_IO when there are no threads to be had. */

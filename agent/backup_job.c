@@ -1,6 +1,7 @@
 #include "agent/backup_job.h"
 
 #include "agent/database.h"
+#include "agent/history.h"
 #include "agent/retention_policy.h"
 #include "agent/session.h"
 #include "base/err.h"
@@ -48,13 +49,31 @@ static struct backup_options options_of(const struct session *session, const str
     };
 }
 
+/* What is done with the manifest that lists the backup, before it is written. */
+struct commit {
+    struct prune_amend *prune; /* NULL: nothing is given up */
+    struct history_catalog *catalog;
+};
+
+static int amend(void *context, struct manifest *manifest, int64_t now_ms, struct err *err)
+{
+    const struct commit *commit = context;
+    int r = 0;
+
+    if (commit->prune != NULL)
+        r = prune_amend(commit->prune, manifest, now_ms, err);
+    if (r == 0 && commit->catalog != NULL)
+        (void)history_catalog_set(commit->catalog, manifest, NULL);
+    return r;
+}
+
 int backup_job_run(const struct session *session, const struct backup_job *job,
                    struct backup_record *ret_record, struct backup_report *ret_report,
                    struct err *err)
 {
     struct retention_policy policy;
     struct backup_options options = options_of(session, job);
-    struct prune_amend amend = {
+    struct prune_amend prune = {
         .store = job->store,
         .options = { .database = job->database->name,
                      .policy = &policy,
@@ -62,6 +81,7 @@ int backup_job_run(const struct session *session, const struct backup_job *job,
                      .clock = session->clock,
                      .cancel = session->cancel },
     };
+    struct commit commit = { .prune = job->prune ? &prune : NULL, .catalog = job->catalog };
     struct lock lock = LOCK_INIT;
     char *state_dir = session_state_dir(session);
     int r;
@@ -71,18 +91,16 @@ int backup_job_run(const struct session *session, const struct backup_job *job,
         goto out;
     options.merge_context = &policy;
     options.state_dir = state_dir;
-    if (job->prune) {
-        options.amend = prune_amend;
-        options.amend_context = &amend;
-    }
+    options.amend = amend;
+    options.amend_context = &commit;
     r = session_lock(session, job->database->name, BUSY_TIMEOUT_MS, &lock, err);
     if (r < 0)
         goto out;
     r = backup_create(job->store, &options, ret_record, ret_report, err);
     if (r == 0)
-        finish_prune(&amend);
+        finish_prune(&prune);
 out:
-    prune_amend_dispose(&amend);
+    prune_amend_dispose(&prune);
     lock_release(&lock);
     free(state_dir);
     return r;

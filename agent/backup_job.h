@@ -10,6 +10,7 @@
 #include "snapshot/backup.h"
 
 struct database;
+struct history_catalog;
 struct session;
 
 struct backup_job {
@@ -20,6 +21,7 @@ struct backup_job {
     bool adopt, force, full; /* as in backup.h */
     bool prune;              /* apply the policy, and delete what is due */
     const struct progress *progress;
+    struct history_catalog *catalog; /* as it is afterwards, if anything was made; may be NULL */
 };
 
 /* ret_record and ret_report as backup_create() gives them.  What could not be deleted is a warning:

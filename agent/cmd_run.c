@@ -2,8 +2,11 @@
 
 #include "agent/job_run.h"
 #include "agent/jobs.h"
+#include "agent/metrics_file.h"
 #include "agent/output.h"
+#include "agent/watch.h"
 #include "base/clock.h"
+#include "base/err.h"
 
 static json_t *result_json(const struct job *job, const char *outcome)
 {
@@ -51,11 +54,18 @@ static int drill_what_is_due(struct session *session, const struct jobs *jobs, s
 int cmd_run(struct session *session, struct err *err)
 {
     const bool all = args_has(session->args, FLAG_ALL);
+    struct metrics_file file = { .path = settings_text(&session->settings, OPTION_METRICS_FILE),
+                                 .watch = watch_new(session->clock, false),
+                                 .clock = session->clock };
     struct jobs jobs = JOBS_INIT;
     size_t failed = 0, drills_failed = 0;
     int r;
 
+    if (file.watch == NULL)
+        return err_nomem(err);
     r = jobs_load(session, session->cancel, &jobs, err);
+    if (r == 0)
+        r = watch_set_jobs(file.watch, &jobs, err);
     for (size_t i = 0; r == 0 && i < jobs.count; i++) {
         struct job *job = &jobs.items[i];
         const char *outcome = "not due";
@@ -83,6 +93,9 @@ int cmd_run(struct session *session, struct err *err)
         r = err_set(err, ERR_PARTIAL, "the restore drills of %zu of %zu databases failed",
                     drills_failed, jobs.count);
     }
+    if (jobs.count > 0)
+        metrics_file_update(&file, false);
     jobs_dispose(&jobs);
+    watch_free(file.watch);
     return r;
 }

@@ -9,7 +9,6 @@
 #include "base/parse.h"
 
 #define TEXT_LEN_MAX (1u << 20)
-#define MAX_AGE_MS   (INT64_C(2) * 60 * 60 * 1000)
 
 static int64_t next_run(const struct job *job, int64_t now_ms)
 {
@@ -117,27 +116,21 @@ int cmd_status(struct session *session, struct err *err)
 /* Silent when all is well: for a container's health check, and for cron. */
 int cmd_health(struct session *session, struct err *err)
 {
-    const char *max_age = session->args->flags[FLAG_MAX_AGE];
     const int64_t now_ms = clock_now_ms(session->clock);
     struct buf names = BUF_INIT(TEXT_LEN_MAX);
     struct jobs jobs = JOBS_INIT;
-    int64_t max_age_ms = MAX_AGE_MS;
     size_t failed = 0;
-    int r = 0;
+    int r;
 
-    if (max_age != NULL)
-        r = parse_duration(max_age, &max_age_ms, err);
-    if (r < 0)
-        return err_wrap(err, r, "--max-age");
     r = jobs_load(session, session->cancel, &jobs, err);
     for (size_t i = 0; r == 0 && i < jobs.count; i++) {
-        struct buf why = BUF_INIT(TEXT_LEN_MAX);
+        const struct job *job = &jobs.items[i];
+        const int64_t deadline_ms = job_deadline_ms(job);
 
-        if (!job_is_healthy(&jobs.items[i], max_age_ms, now_ms, &why)) {
-            buf_addf(&names, "%s'%s': %s", failed++ > 0 ? ", " : "", jobs.items[i].database.name,
-                     why.ptr);
-        }
-        buf_dispose(&why);
+        if (health_is_enough(health_of(&job->status, &job->drill, deadline_ms, now_ms)))
+            continue;
+        buf_addf(&names, "%s'%s': ", failed++ > 0 ? ", " : "", job->database.name);
+        health_explain(&names, &job->status, &job->drill, deadline_ms, now_ms);
     }
     if (r == 0 && failed > 0) {
         r = err_set(err, ERR_PARTIAL, "%zu of %zu databases are not backed up as they should be",

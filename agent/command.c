@@ -21,7 +21,6 @@ static const struct flag_spec flags[FLAG_COUNT] = {
     [FLAG_FROM_PACKS] = { "from-packs", 0, NULL },
     [FLAG_SAMPLE] = { "sample", 0, "SHARE" },
     [FLAG_ALL] = { "all", 0, NULL },
-    [FLAG_MAX_AGE] = { "max-age", 0, "TIME" },
     [FLAG_SEED] = { "seed", 0, "FILE" },
     [FLAG_PAGES] = { "pages", 0, NULL },
     [FLAG_ROWS] = { "rows", 0, NULL },
@@ -356,10 +355,10 @@ static const struct command commands[COMMAND_COUNT] = {
         .usage = "[DB...] [--max-age TIME]",
         .description =
             "Silent, with exit status 0, when all is well; else 3. It looks at what run and\n"
-            "agent have written down, not at the store.\n",
+            "agent have written down, not at the store. New enough is what max_age says, or\n"
+            "else: no two slots of the schedule have passed since.\n",
         .examples = "# in a Dockerfile\n"
-                    "HEALTHCHECK CMD [\"holdfast\", \"health\", \"--max-age\", \"2h\"]\n",
-        .flags = { { FLAG_MAX_AGE, "how old the last good one may be; default: 2h" } },
+                    "HEALTHCHECK CMD [\"holdfast\", \"health\"]\n",
         .positional_max = ARGS_DATABASES_MAX,
         .has_options = true,
         .run = cmd_health,

@@ -29,7 +29,6 @@ enum flag_id {
     FLAG_RESTORE,
     FLAG_SAMPLE,
     FLAG_ALL,
-    FLAG_MAX_AGE,
     FLAG_FROM_PACKS,
     FLAG_PAGES,
     FLAG_ROWS,

@@ -4,6 +4,7 @@
 #include "agent/drill.h"
 #include "agent/hints.h"
 #include "agent/jobs.h"
+#include "agent/watch.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -13,16 +14,19 @@
 #include <string.h>
 
 static int back_up(struct job *job, struct backup_record *record, struct backup_report *report,
-                   struct err *err)
+                   struct watch_report *watched, struct err *err)
 {
     struct backup_job backup = { .database = &job->database,
                                  .trigger = TRIGGER_SCHEDULE,
-                                 .prune = true };
+                                 .prune = true,
+                                 .catalog = &watched->catalog };
     int r;
 
     r = session_open_store(&job->session, &backup.store, err);
     if (r == 0)
         r = backup_job_run(&job->session, &backup, record, report, err);
+    if (backup.store != NULL)
+        watch_report_store(watched, backup.store);
     object_store_free(backup.store);
     return r;
 }
@@ -53,6 +57,22 @@ static void save_status(const struct jobs *jobs, const struct job *job)
     }
 }
 
+static void tell_watch(const struct jobs *jobs, const struct job *job,
+                       const struct backup_record *record, struct watch_report *watched)
+{
+    const struct job_status *status = &job->status;
+
+    watched->run = (struct history_run){ .at_ms = status->attempt_ms,
+                                         .duration_ms = status->duration_ms,
+                                         .outcome = HISTORY_FAILED };
+    if (status->failures == 0) {
+        watched->run.outcome = status->unchanged ? HISTORY_UNCHANGED : HISTORY_MADE;
+        watched->run.stored_bytes = status->unchanged ? 0 : record->stored_bytes;
+        history_newest_set(&watched->newest, record);
+    }
+    watch_ended(jobs->watch, job, watched, jobs->state_dir);
+}
+
 int job_run(const struct jobs *jobs, struct job *job)
 {
     struct clock *clock = job->session.clock;
@@ -60,11 +80,13 @@ int job_run(const struct jobs *jobs, struct job *job)
     struct job_status *status = &job->status;
     struct backup_record record = { 0 };
     struct backup_report report = { 0 };
+    struct watch_report watched = { 0 };
     struct err err = { 0 };
     int r;
 
+    watch_began(jobs->watch, job);
     status->attempt_ms = clock_now_ms(clock);
-    r = back_up(job, &record, &report, &err);
+    r = back_up(job, &record, &report, &watched, &err);
     status->duration_ms = clock_mono_ms(clock) - begin_ms;
     if (r < 0) {
         hints_add(&err);
@@ -81,6 +103,8 @@ int job_run(const struct jobs *jobs, struct job *job)
         log_success(job, &record, &report);
     }
     save_status(jobs, job);
+    tell_watch(jobs, job, &record, &watched);
+    watch_report_dispose(&watched);
     backup_record_dispose(&record);
     return r;
 }
@@ -144,5 +168,6 @@ int job_drill(const struct jobs *jobs, struct job *job, struct cancel *cancel)
         note_failure(job, begin_ms, &err);
     }
     save_drill(jobs, job);
+    watch_drilled(jobs->watch, job);
     return r;
 }

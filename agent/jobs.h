@@ -11,6 +11,7 @@
 #include "agent/session.h"
 #include "agent/slot.h"
 
+struct watch;
 struct zone;
 
 struct job {
@@ -28,12 +29,13 @@ struct job {
 struct jobs {
     struct job *items;
     size_t count;
-    char *state_dir; /* NULL: there is none */
+    char *state_dir;     /* NULL: there is none */
+    struct watch *watch; /* is told how they fare; borrowed, may be NULL */
 };
 
 #define JOBS_INIT                                                                                  \
     {                                                                                              \
-        NULL, 0, NULL                                                                              \
+        NULL, 0, NULL, NULL                                                                        \
     }
 
 /* cancel: of the backups.  session is borrowed until jobs_dispose().  ERR_CONFIG when none is named

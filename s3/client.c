@@ -136,4 +136,10 @@ void s3_client_counters(const struct s3_client *client, struct s3_counters *ret_
         .sent_bytes = atomic_load(&client->sent_bytes),
         .received_bytes = atomic_load(&client->received_bytes),
     };
+    for (size_t operation = 0; operation < S3_OPERATION_COUNT; operation++) {
+        for (size_t status = 0; status < S3_STATUS_COUNT; status++) {
+            ret_counters->requests[operation][status] =
+                atomic_load(&client->requests[operation][status]);
+        }
+    }
 }

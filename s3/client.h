@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "base/secret.h"
+#include "s3/counters.h"
 
 struct cancel;
 struct clock;
@@ -139,11 +140,7 @@ int s3_abort_upload_of(struct s3_client *client, const char *key, const char *up
  * differ from ours by some minutes. */
 int64_t s3_client_now_ms(const struct s3_client *client);
 
-/* Requests sent so far, retries included, by method; for reports and benchmarks. */
-struct s3_counters {
-    uint64_t put, get, head, post, delete_, retries;
-    uint64_t sent_bytes, received_bytes; /* bodies */
-};
+/* Requests sent so far, retries included; for reports and benchmarks. */
 void s3_client_counters(const struct s3_client *client, struct s3_counters *ret_counters);
 
 /**

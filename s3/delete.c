@@ -61,6 +61,7 @@ static int delete_batch(struct s3_client *client, const char *const *keys, size_
     struct http_headers headers = HTTP_HEADERS_INIT;
     struct s3_answer answer = S3_ANSWER_INIT;
     struct s3_call call = { .method = HTTP_POST,
+                            .operation = S3_OPERATION_DELETE_OBJECTS,
                             .params = params,
                             .param_count = 1,
                             .headers = &headers,

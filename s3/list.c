@@ -11,6 +11,7 @@
 #define PAGE_LEN_TEXT   "1000" /* the most that S3 sends at once */
 
 struct query {
+    enum s3_operation operation;
     struct uri_param params[PARAM_COUNT_MAX];
     size_t count;
 };
@@ -25,6 +26,7 @@ static int fetch_page(struct s3_client *client, const struct query *query,
                       struct s3_list_page *ret_page, struct err *err)
 {
     const struct s3_call call = { .method = HTTP_GET,
+                                  .operation = query->operation,
                                   .params = query->params,
                                   .param_count = query->count };
     struct s3_answer answer = S3_ANSWER_INIT;
@@ -68,7 +70,7 @@ static int list_pages(struct s3_client *client, struct listing *listing, struct 
     int r;
 
     do {
-        struct query query = { .count = 0 };
+        struct query query = { .operation = S3_OPERATION_LIST_OBJECTS };
 
         add_param(&query, "list-type", "2");
         add_param(&query, "encoding-type", "url"); /* XML cannot carry every key */
@@ -138,7 +140,7 @@ int s3_list_multipart_uploads(struct s3_client *client, const char *prefix,
     int r;
 
     do {
-        struct query query = { .count = 0 };
+        struct query query = { .operation = S3_OPERATION_LIST_UPLOADS };
 
         /* No encoding-type: Ceph 16 then encodes the keys but does not say so. */
         add_param(&query, "uploads", NULL);

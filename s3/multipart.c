@@ -36,9 +36,12 @@ int s3_create_multipart_upload(struct s3_client *client, const char *key,
 {
     static const struct uri_param params[] = { { "uploads", NULL } };
     struct http_headers headers = HTTP_HEADERS_INIT;
-    const struct s3_call call = {
-        .method = HTTP_POST, .key = key, .params = params, .param_count = 1, .headers = &headers
-    };
+    const struct s3_call call = { .method = HTTP_POST,
+                                  .operation = S3_OPERATION_CREATE_UPLOAD,
+                                  .key = key,
+                                  .params = params,
+                                  .param_count = 1,
+                                  .headers = &headers };
     struct s3_answer answer = S3_ANSWER_INIT;
     struct s3_upload *upload = NULL;
     int r;
@@ -102,6 +105,7 @@ int s3_upload_part(struct s3_upload *upload, unsigned part_number, struct io_sou
     char hash[S3_PAYLOAD_HASH_SIZE], number[16];
     const struct uri_param params[] = { { "partNumber", number }, { "uploadId", upload->id } };
     const struct s3_call call = { .method = HTTP_PUT,
+                                  .operation = S3_OPERATION_UPLOAD_PART,
                                   .key = upload->key,
                                   .params = params,
                                   .param_count = 2,
@@ -172,6 +176,7 @@ int s3_complete_multipart_upload(struct s3_upload *upload, unsigned part_count, 
     struct buf document = BUF_INIT(DOCUMENT_LEN_MAX);
     struct http_headers headers = HTTP_HEADERS_INIT;
     struct s3_call call = { .method = HTTP_POST,
+                            .operation = S3_OPERATION_COMPLETE_UPLOAD,
                             .key = upload->key,
                             .params = params,
                             .param_count = 1,
@@ -215,6 +220,7 @@ static int abort_upload(struct s3_client *client, const char *key, const char *u
 {
     const struct uri_param params[] = { { "uploadId", upload_id } };
     const struct s3_call call = { .method = HTTP_DELETE,
+                                  .operation = S3_OPERATION_ABORT_UPLOAD,
                                   .key = key,
                                   .params = params,
                                   .param_count = 1,

@@ -21,9 +21,12 @@ int s3_put_object(struct s3_client *client, const char *key, struct io_source *b
     char hash[S3_PAYLOAD_HASH_SIZE];
     struct http_headers headers = HTTP_HEADERS_INIT;
     struct s3_answer answer = S3_ANSWER_INIT;
-    struct s3_call call = {
-        .method = HTTP_PUT, .key = key, .headers = &headers, .body = body, .payload_hash = hash
-    };
+    struct s3_call call = { .method = HTTP_PUT,
+                            .operation = S3_OPERATION_PUT_OBJECT,
+                            .key = key,
+                            .headers = &headers,
+                            .body = body,
+                            .payload_hash = hash };
     int r;
 
     r = s3_key_check(key, err);
@@ -238,7 +241,11 @@ out:
 
 static int get_all(struct s3_client *client, const char *key, struct get *get, struct err *err)
 {
-    struct s3_call call = { .method = HTTP_GET, .key = key, .on_body = take_bytes, .context = get };
+    struct s3_call call = { .method = HTTP_GET,
+                            .operation = S3_OPERATION_GET_OBJECT,
+                            .key = key,
+                            .on_body = take_bytes,
+                            .context = get };
     struct s3_answer answer = S3_ANSWER_INIT;
     struct s3_attempts attempts;
     int r;
@@ -299,7 +306,9 @@ out:
 int s3_head_object(struct s3_client *client, const char *key, struct s3_object_info *ret_info,
                    struct err *err)
 {
-    const struct s3_call call = { .method = HTTP_HEAD, .key = key };
+    const struct s3_call call = { .method = HTTP_HEAD,
+                                  .operation = S3_OPERATION_HEAD_OBJECT,
+                                  .key = key };
     struct s3_answer answer = S3_ANSWER_INIT;
     struct s3_object_info info = { .size = 0 };
     const char *length;
@@ -325,7 +334,9 @@ out:
 
 int s3_delete_object(struct s3_client *client, const char *key, struct err *err)
 {
-    const struct s3_call call = { .method = HTTP_DELETE, .key = key };
+    const struct s3_call call = { .method = HTTP_DELETE,
+                                  .operation = S3_OPERATION_DELETE_OBJECT,
+                                  .key = key };
     struct s3_answer answer = S3_ANSWER_INIT;
     struct err local;
     int r;

@@ -189,7 +189,7 @@ static int send_attempt(struct attempt *attempt, const struct s3_attempts *attem
     };
     int64_t left_ms = attempts->retry.begun_ms + attempts->retry.policy.deadline_ms -
                       clock_mono_ms(client->clock);
-    int r;
+    int r, status;
 
     if (stall_ms < ANSWER_TIMEOUT_MS / 2)
         request.answer_timeout_ms = 2 * stall_ms; /* somebody is in a hurry */
@@ -204,7 +204,9 @@ static int send_attempt(struct attempt *attempt, const struct s3_attempts *attem
     }
     (void)atomic_fetch_add(&client->counts[call->method], 1);
     r = http_perform(client->transport, &request, &attempt->answer->response, err);
-    if (attempt->answer->response.status != 0)
+    status = attempt->answer->response.status;
+    (void)atomic_fetch_add(&client->requests[call->operation][s3_status_index(status)], 1);
+    if (status != 0)
         atomic_store(&client->has_answered, true);
     return r;
 }
@@ -332,7 +334,10 @@ out:
 static void ask_for_region(struct s3_client *client, struct s3_attempts *attempts)
 {
     const struct uri_param params[] = { { "list-type", "2" }, { "max-keys", "1" } };
-    const struct s3_call call = { .method = HTTP_GET, .params = params, .param_count = 2 };
+    const struct s3_call call = { .method = HTTP_GET,
+                                  .operation = S3_OPERATION_LIST_OBJECTS,
+                                  .params = params,
+                                  .param_count = 2 };
     struct s3_answer answer = S3_ANSWER_INIT;
     struct s3_attempts asked;
 

@@ -43,11 +43,13 @@ struct s3_client {
     atomic_bool has_clock_offset;
     atomic_bool has_answered; /* the server, ever */
     atomic_ullong counts[HTTP_DELETE + 1], retry_count, sent_bytes, received_bytes;
+    atomic_ullong requests[S3_OPERATION_COUNT][S3_STATUS_COUNT];
 };
 
 struct s3_call {
     enum http_method method;
-    const char *key; /* NULL: the bucket itself */
+    enum s3_operation operation; /* as it is counted */
+    const char *key;             /* NULL: the bucket itself */
     const struct uri_param *params;
     size_t param_count;
     const struct http_headers *headers; /* beyond what every request has; may be NULL */

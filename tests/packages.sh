@@ -4,7 +4,7 @@
 build_packages=(
     gcc libc6-dev cmake ninja-build pkg-config
     libsqlite3-dev libcurl4-openssl-dev libssl-dev libxml2-dev libinih-dev libzstd-dev
-    libxxhash-dev libjansson-dev
+    libxxhash-dev libjansson-dev libmicrohttpd-dev
 )
 demo_packages=(sqlite3 zstd python3 ca-certificates)
 test_packages=(
@@ -13,6 +13,7 @@ test_packages=(
     universal-ctags shellcheck valgrind libc6-dbg
     sqlite3 sqlite3-tools zstd xxhash python3 python3-botocore # oracles
     python3-cryptography python3-croniter tzdata restic
+    prometheus chromium                                        # who scrapes it, who looks at it
     strace mandoc openssl libfaketime
     ceph-mon ceph-osd ceph-common radosgw                      # real S3 servers
     swift-proxy swift-account swift-container swift-object memcached

@@ -18,7 +18,7 @@ _holdfast() {
     local commands='create list download restore verify repair diff prune pin unpin run agent status health version help' command='' i
     local settings='--store --endpoint --region --addressing --access-key-id
         --secret-access-key-file --session-token-file --profile --ca-file --attempts --state-dir
-        --spool-dir --log --workers --final-backup --stop-timeout --jitter --schedule --timezone --threads --compression --part-size --busy-timeout --full-every --keep-last --keep-hourly
+        --spool-dir --log --workers --final-backup --stop-timeout --jitter --listen --metrics-file --schedule --timezone --max-age --threads --compression --part-size --busy-timeout --full-every --keep-last --keep-hourly
         --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --prune-grace --verify-cron --verify-dir'
     local common='--config --json --help' own=''
 
@@ -27,7 +27,7 @@ _holdfast() {
         [[ " $commands " == *" ${COMP_WORDS[i]} "* ]] && command=${COMP_WORDS[i]} && break
     done
     case $prev in
-    -o | --output | --seed | -c | --config | --ca-file | --secret-access-key-file | --session-token-file)
+    -o | --output | --seed | -c | --config | --ca-file | --metrics-file | --secret-access-key-file | --session-token-file)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
@@ -50,7 +50,7 @@ _holdfast() {
     --store | --endpoint | --region | --access-key-id | --profile | --attempts | --threads | \
         --compression | --part-size | --busy-timeout | --label | --name | --at | --limit | \
         --sample | --full-every | --keep-* | --prune-grace | --verify-cron | --workers | --stop-timeout | \
-        --jitter | --schedule | --timezone | --max-age)
+        --jitter | --listen | --schedule | --timezone | --max-age)
         return
         ;;
     esac
@@ -64,7 +64,6 @@ _holdfast() {
     repair) own='--from-packs --name --dry-run' ;;
     pin | unpin) own='--name' ;;
     run) own='--all' ;;
-    health) own='--max-age' ;;
     diff) own='--rows --limit --pages --name' ;;
     esac
     if [[ $cur == -* ]]; then

@@ -73,6 +73,10 @@ static void counts_requests_by_method(void **state)
     assert_int_equal(counters.get, 0);
     assert_int_equal(counters.put, 0);
     assert_int_equal(counters.retries, 1);
+    assert_int_equal(counters.requests[S3_OPERATION_HEAD_OBJECT][s3_status_index(200)], 1);
+    assert_int_equal(counters.requests[S3_OPERATION_DELETE_OBJECT][s3_status_index(500)], 1);
+    assert_int_equal(counters.requests[S3_OPERATION_DELETE_OBJECT][s3_status_index(204)], 1);
+    assert_int_equal(counters.requests[S3_OPERATION_CREATE_UPLOAD][s3_status_index(200)], 1);
     assert_int_equal(counters.received_bytes, strlen("down") + strlen(created));
     s3_upload_free(upload);
     s3_rig_dispose(&rig);

@@ -1,0 +1,295 @@
+#include "agent/watch.h"
+
+#include "agent/jobs.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "store/object_store.h"
+#include "store/s3_store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCHEDULE_DEFAULT "@hourly"
+
+struct watch {
+    pthread_mutex_t mutex;
+    struct clock *clock;
+    struct watch_database *databases;
+    size_t database_count;
+    struct watch_store *stores;
+    size_t store_count;
+    int64_t started_ms;
+    bool is_agent;
+    atomic_uint version;
+};
+
+struct watch *watch_new(struct clock *clock, bool is_agent)
+{
+    struct watch *watch = calloc(1, sizeof(*watch));
+
+    if (watch == NULL)
+        return NULL;
+    (void)pthread_mutex_init(&watch->mutex, NULL);
+    watch->clock = clock;
+    watch->is_agent = is_agent;
+    watch->started_ms = clock_now_ms(clock);
+    return watch;
+}
+
+static void database_free(struct watch_database *database)
+{
+    free(database->name);
+    free(database->path);
+    free(database->schedule);
+    history_dispose(&database->history);
+    *database = (struct watch_database){ 0 };
+}
+
+static void databases_free(struct watch_database *databases, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        database_free(&databases[i]);
+    free(databases);
+}
+
+void watch_free(struct watch *watch)
+{
+    if (watch == NULL)
+        return;
+    databases_free(watch->databases, watch->database_count);
+    for (size_t i = 0; i < watch->store_count; i++)
+        free(watch->stores[i].url);
+    free(watch->stores);
+    (void)pthread_mutex_destroy(&watch->mutex);
+    free(watch);
+}
+
+/* The mutex is held.  NULL when it is not about it. */
+static struct watch_database *find(struct watch *watch, const char *name)
+{
+    for (size_t i = 0; i < watch->database_count; i++) {
+        if (strcmp(watch->databases[i].name, name) == 0)
+            return &watch->databases[i];
+    }
+    return NULL;
+}
+
+static int describe(struct watch_database *database, const struct job *job, int64_t now_ms)
+{
+    const char *schedule = settings_text(&job->session.settings, OPTION_SCHEDULE);
+    const int64_t next_ms = schedule_next(&job->schedule, now_ms);
+
+    database->name = strdup(job->database.name);
+    database->path = strdup(job->database.path != NULL ? job->database.path : "");
+    database->schedule = strdup(schedule != NULL ? schedule : SCHEDULE_DEFAULT);
+    database->status = job->status;
+    database->drill = job->drill;
+    database->deadline_ms = job_deadline_ms(job);
+    database->next_ms = next_ms == SCHEDULE_NEVER ? 0 : next_ms;
+    return database->name == NULL || database->path == NULL || database->schedule == NULL
+               ? ERR_NOMEM
+               : 0;
+}
+
+/* Those that it knows keep what is known; the others are read.  The mutex is held. */
+static void remember(struct watch *watch, struct watch_database *database, const char *state_dir)
+{
+    struct watch_database *known = find(watch, database->name);
+    struct err why = { 0 };
+
+    if (known != NULL) {
+        database->history = known->history;
+        known->history = (struct history)HISTORY_INIT;
+        database->began_ms = known->began_ms;
+    } else if (state_dir != NULL &&
+               history_load(state_dir, database->name, &database->history, &why) < 0) {
+        log_warn("%s: it is begun anew", why.msg);
+    }
+}
+
+int watch_set_jobs(struct watch *watch, struct jobs *jobs, struct err *err)
+{
+    const int64_t now_ms = clock_now_ms(watch->clock);
+    struct watch_database *databases = calloc(jobs->count + 1, sizeof(*databases));
+    int r = databases == NULL ? ERR_NOMEM : 0;
+
+    for (size_t i = 0; r == 0 && i < jobs->count; i++)
+        r = describe(&databases[i], &jobs->items[i], now_ms);
+    if (r < 0) {
+        if (databases != NULL)
+            databases_free(databases, jobs->count);
+        return err_nomem(err);
+    }
+    (void)pthread_mutex_lock(&watch->mutex);
+    for (size_t i = 0; i < jobs->count; i++)
+        remember(watch, &databases[i], jobs->state_dir);
+    databases_free(watch->databases, watch->database_count);
+    watch->databases = databases;
+    watch->database_count = jobs->count;
+    (void)pthread_mutex_unlock(&watch->mutex);
+    (void)atomic_fetch_add(&watch->version, 1);
+    jobs->watch = watch;
+    return 0;
+}
+
+void watch_next(struct watch *watch, const char *name, int64_t next_ms)
+{
+    struct watch_database *database;
+
+    if (watch == NULL)
+        return;
+    (void)pthread_mutex_lock(&watch->mutex);
+    database = find(watch, name);
+    if (database != NULL)
+        database->next_ms = next_ms == SCHEDULE_NEVER ? 0 : next_ms;
+    (void)pthread_mutex_unlock(&watch->mutex);
+    (void)atomic_fetch_add(&watch->version, 1);
+}
+
+void watch_began(struct watch *watch, const struct job *job)
+{
+    struct watch_database *database;
+
+    if (watch == NULL)
+        return;
+    (void)pthread_mutex_lock(&watch->mutex);
+    database = find(watch, job->database.name);
+    if (database != NULL)
+        database->began_ms = clock_now_ms(watch->clock);
+    (void)pthread_mutex_unlock(&watch->mutex);
+}
+
+/* Of one store, whichever databases go there.  The mutex is held. */
+static void count(struct watch *watch, struct watch_report *report)
+{
+    struct watch_store *stores = watch->stores;
+
+    if (report->store_url == NULL)
+        return;
+    for (size_t i = 0; i < watch->store_count; i++) {
+        if (strcmp(stores[i].url, report->store_url) == 0) {
+            s3_counters_add(&stores[i].counters, &report->counters);
+            return;
+        }
+    }
+    stores = realloc(stores, (watch->store_count + 1) * sizeof(*stores));
+    if (stores == NULL)
+        return;
+    watch->stores = stores;
+    stores[watch->store_count++] =
+        (struct watch_store){ .url = report->store_url, .counters = report->counters };
+    report->store_url = NULL;
+}
+
+static int take_over(struct watch_database *database, const struct job *job,
+                     struct watch_report *report, json_t **ret_history, struct err *err)
+{
+    struct history *history = &database->history;
+
+    database->status = job->status;
+    database->deadline_ms = job_deadline_ms(job);
+    database->began_ms = 0;
+    if (report->newest.created_at_ms != 0)
+        history->newest = report->newest;
+    if (report->catalog.is_known) {
+        history_catalog_dispose(&history->catalog);
+        history->catalog = report->catalog;
+        report->catalog = (struct history_catalog){ 0 };
+    }
+    if (history_add_run(history, &report->run, err) < 0)
+        return ERR_NOMEM;
+    *ret_history = history_json(history);
+    return 0;
+}
+
+void watch_ended(struct watch *watch, const struct job *job, struct watch_report *report,
+                 const char *state_dir)
+{
+    struct watch_database *database;
+    json_t *history = NULL;
+    struct err why = { 0 };
+    int r = 0;
+
+    if (watch == NULL)
+        return;
+    (void)pthread_mutex_lock(&watch->mutex);
+    count(watch, report);
+    database = find(watch, job->database.name);
+    if (database != NULL)
+        r = take_over(database, job, report, &history, &why);
+    (void)pthread_mutex_unlock(&watch->mutex);
+    (void)atomic_fetch_add(&watch->version, 1);
+    if (r == 0 && database != NULL && state_dir != NULL) {
+        r = history_save(state_dir, job->database.name, history, &why);
+    } else {
+        json_decref(history);
+    }
+    if (r < 0)
+        log_debug("'%s': its history is not kept: %s", job->database.name, why.msg);
+}
+
+void watch_drilled(struct watch *watch, const struct job *job)
+{
+    struct watch_database *database;
+
+    if (watch == NULL)
+        return;
+    (void)pthread_mutex_lock(&watch->mutex);
+    database = find(watch, job->database.name);
+    if (database != NULL)
+        database->drill = job->drill;
+    (void)pthread_mutex_unlock(&watch->mutex);
+    (void)atomic_fetch_add(&watch->version, 1);
+}
+
+void watch_report_dispose(struct watch_report *report)
+{
+    history_catalog_dispose(&report->catalog);
+    free(report->store_url);
+    report->store_url = NULL;
+}
+
+void watch_report_store(struct watch_report *report, const struct object_store *store)
+{
+    free(report->store_url);
+    report->store_url = strdup(store->url);
+    s3_store_counters(store, &report->counters);
+}
+
+unsigned watch_version(const struct watch *watch)
+{
+    return atomic_load(&watch->version);
+}
+
+int watch_render(struct watch *watch, watch_render_fn render, struct buf *out)
+{
+    int r;
+
+    (void)pthread_mutex_lock(&watch->mutex);
+    r = render(&(struct watch_view){ .databases = watch->databases,
+                                     .database_count = watch->database_count,
+                                     .stores = watch->stores,
+                                     .store_count = watch->store_count,
+                                     .started_ms = watch->started_ms,
+                                     .now_ms = clock_now_ms(watch->clock),
+                                     .is_agent = watch->is_agent },
+               out);
+    (void)pthread_mutex_unlock(&watch->mutex);
+    return r;
+}
+
+int64_t watch_verified_ms(const struct watch_database *database)
+{
+    const int64_t catalog_ms = database->history.catalog.verified_ms;
+
+    return database->drill.verified_ms > catalog_ms ? database->drill.verified_ms : catalog_ms;
+}
+
+enum health watch_health(const struct watch_database *database, int64_t now_ms)
+{
+    return health_of(&database->status, &database->drill, database->deadline_ms, now_ms);
+}
