@@ -26,6 +26,7 @@ struct fixture {
     struct watch *watch;
 };
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): it becomes the jobs' own */
 static void begin(struct fixture *fixture, char *state_dir)
 {
     char *const names[] = { name_a, name_b }, *const paths[] = { path_a, path_b };
