@@ -194,7 +194,8 @@ static int open_socket(const char *listen_on, struct endpoint_address *address, 
     return 0;
 }
 
-/* Signals are for the thread that waits for them, so the library's gets none. */
+/* Signals are for the thread that waits for them, so the library's gets none.  Without ITC nothing
+ * would wake it at the end while it has all the connections that it may have. */
 static struct MHD_Daemon *start_daemon(struct endpoint *endpoint, int fd)
 {
     sigset_t all, before;
@@ -203,8 +204,8 @@ static struct MHD_Daemon *start_daemon(struct endpoint *endpoint, int fd)
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, answer, endpoint,
-        MHD_OPTION_EXTERNAL_LOGGER, log_line, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL, answer,
+        endpoint, MHD_OPTION_EXTERNAL_LOGGER, log_line, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, STALL_SEC,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_LEN_MAX, MHD_OPTION_END);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
