@@ -12,7 +12,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#define HOST_SIZE        256
 #define SCHEDULE_DEFAULT "@hourly"
 
 struct watch {
@@ -22,6 +24,7 @@ struct watch {
     size_t database_count;
     struct watch_store *stores;
     size_t store_count;
+    char host[HOST_SIZE];
     int64_t started_ms;
     bool is_agent;
     atomic_uint version;
@@ -36,6 +39,7 @@ struct watch *watch_new(struct clock *clock, bool is_agent)
     (void)pthread_mutex_init(&watch->mutex, NULL);
     watch->clock = clock;
     watch->is_agent = is_agent;
+    (void)gethostname(watch->host, sizeof(watch->host) - 1);
     watch->started_ms = clock_now_ms(clock);
     return watch;
 }
@@ -274,6 +278,7 @@ int watch_render(struct watch *watch, watch_render_fn render, struct buf *out)
                                      .database_count = watch->database_count,
                                      .stores = watch->stores,
                                      .store_count = watch->store_count,
+                                     .host = watch->host,
                                      .started_ms = watch->started_ms,
                                      .now_ms = clock_now_ms(watch->clock),
                                      .is_agent = watch->is_agent },

@@ -42,6 +42,7 @@ struct watch_view {
     size_t database_count;
     const struct watch_store *stores;
     size_t store_count;
+    const char *host; /* may be NULL */
     int64_t started_ms, now_ms;
     bool is_agent; /* it stays: what is counted since it began means something */
 };
