@@ -6,6 +6,7 @@
 #include "base/parse.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Units of the first picture, which is stretched to the width that there is. */
 #define BAR_WIDTH  7
@@ -26,15 +27,27 @@
 #define HOUR_MS   (60 * MINUTE_MS)
 #define DAY_MS    (24 * HOUR_MS)
 
-static uint64_t stored_max(const struct history *history)
-{
-    uint64_t max = 1;
+/* Those that are shown. */
+struct runs {
+    const struct history_run *items;
+    size_t count, slot_count;
+    uint64_t stored_max;
+};
 
-    for (size_t i = 0; i < history->run_count; i++) {
-        if (history->runs[i].stored_bytes > max)
-            max = history->runs[i].stored_bytes;
+static struct runs choose_runs(const struct history *history, size_t run_max)
+{
+    const size_t skipped = history->run_count > run_max ? history->run_count - run_max : 0;
+    const size_t slots_min = run_max < SLOTS_MIN ? run_max : SLOTS_MIN;
+    struct runs runs = { .count = history->run_count - skipped, .stored_max = 1 };
+
+    if (runs.count > 0)
+        runs.items = &history->runs[skipped];
+    runs.slot_count = runs.count < slots_min ? slots_min : runs.count;
+    for (size_t i = 0; i < runs.count; i++) {
+        if (runs.items[i].stored_bytes > runs.stored_max)
+            runs.stored_max = runs.items[i].stored_bytes;
     }
-    return max;
+    return runs;
 }
 
 static int bar_height(const struct history_run *run, uint64_t max)
@@ -52,38 +65,37 @@ static void add_bar(struct buf *out, size_t slot, int height)
     buf_addf(out, "M%zu %dv-%dh%dv%dz", slot * BAR_STEP, BAR_HEIGHT, height, BAR_WIDTH, height);
 }
 
-static void add_bars(struct buf *out, const struct history *history, enum history_outcome outcome,
-                     size_t first_slot)
+static void add_bars(struct buf *out, const struct runs *runs, enum history_outcome outcome)
 {
-    const uint64_t max = stored_max(history);
+    const size_t first_slot = runs->slot_count - runs->count;
 
     buf_addf(out, "<path class=\"%s\" d=\"", history_outcome_name(outcome));
-    for (size_t i = 0; i < history->run_count; i++) {
-        if (history->runs[i].outcome == outcome)
-            add_bar(out, first_slot + i, bar_height(&history->runs[i], max));
+    for (size_t i = 0; i < runs->count; i++) {
+        if (runs->items[i].outcome == outcome)
+            add_bar(out, first_slot + i, bar_height(&runs->items[i], runs->stored_max));
     }
     buf_add_text(out, "\"/>");
 }
 
-void status_chart_runs(struct buf *out, const struct history *history)
+void status_chart_runs(struct buf *out, const struct history *history, size_t run_max)
 {
-    const size_t slots = history->run_count < SLOTS_MIN ? SLOTS_MIN : history->run_count;
+    const struct runs runs = choose_runs(history, run_max);
     size_t counts[HISTORY_OUTCOME_COUNT] = { 0 };
 
-    for (size_t i = 0; i < history->run_count; i++)
-        counts[history->runs[i].outcome]++;
+    for (size_t i = 0; i < runs.count; i++)
+        counts[runs.items[i].outcome]++;
     buf_addf(out,
              "<svg class=\"runs\" role=\"img\" aria-label=\"%zu runs: %zu made a backup, %zu found "
              "nothing new, %zu failed\" viewBox=\"0 0 %zu %d\" preserveAspectRatio=\"none\">",
-             history->run_count, counts[HISTORY_MADE], counts[HISTORY_UNCHANGED],
-             counts[HISTORY_FAILED], slots * BAR_STEP - (BAR_STEP - BAR_WIDTH), BAR_HEIGHT);
+             runs.count, counts[HISTORY_MADE], counts[HISTORY_UNCHANGED], counts[HISTORY_FAILED],
+             runs.slot_count * BAR_STEP - (BAR_STEP - BAR_WIDTH), BAR_HEIGHT);
     buf_add_text(out, "<path class=\"none\" d=\"");
-    for (size_t i = 0; i < slots - history->run_count; i++)
+    for (size_t i = 0; i < runs.slot_count - runs.count; i++)
         add_bar(out, i, BAR_STUB / 2);
     buf_add_text(out, "\"/>");
     for (int outcome = 0; outcome < HISTORY_OUTCOME_COUNT; outcome++) {
         if (counts[outcome] > 0)
-            add_bars(out, history, (enum history_outcome)outcome, slots - history->run_count);
+            add_bars(out, &runs, (enum history_outcome)outcome);
     }
     buf_add_text(out, "</svg>");
 }
@@ -138,25 +150,53 @@ static const char *point_class(const struct history_point *point)
     return point->is_verified ? "verified" : "point";
 }
 
-static void add_point(struct buf *out, const struct history_point *point, double at,
-                      bool with_titles)
+static int point_height(const struct history_point *point)
 {
-    const int height = point->is_full ? POINT_HEIGHT_FULL : POINT_HEIGHT;
-    char when[FORMAT_TIME_SIZE], stored[FORMAT_SIZE_SIZE];
+    return point->is_full ? POINT_HEIGHT_FULL : POINT_HEIGHT;
+}
 
-    buf_addf(out, "<rect class=\"%s\" x=\"%.1f%%\" y=\"%d\" width=\"3\" height=\"%d\"",
-             point_class(point), at, POINT_BASE - height, height);
-    if (!with_titles) {
-        buf_add_text(out, "/>");
-        return;
+static void add_titled_points(struct buf *out, const struct history_catalog *catalog,
+                              int64_t now_ms, int64_t oldest_ms)
+{
+    for (size_t i = 0; i < catalog->point_count; i++) {
+        const struct history_point *point = &catalog->points[i];
+        char when[FORMAT_TIME_SIZE], stored[FORMAT_SIZE_SIZE];
+
+        format_time_local(point->created_at_ms, when);
+        format_size(point->stored_bytes, stored);
+        buf_addf(out, "<rect class=\"%s\" x=\"%.1f%%\" y=\"%d\" width=\"3\" height=\"%d\"><title>",
+                 point_class(point), share(now_ms - point->created_at_ms, oldest_ms),
+                 POINT_BASE - point_height(point), point_height(point));
+        html_add_text(out, when);
+        buf_addf(out, "\n%s, %s%s%s%s</title></rect>", point->is_full ? "full" : "incremental",
+                 stored, point->is_verified ? ", verified" : "",
+                 point->is_damaged ? ", damaged" : "", point->is_pinned ? ", pinned" : "");
     }
-    format_time_local(point->created_at_ms, when);
-    format_size(point->stored_bytes, stored);
-    buf_add_text(out, "><title>");
-    html_add_text(out, when);
-    buf_addf(out, "\n%s, %s%s%s%s</title></rect>", point->is_full ? "full" : "incremental", stored,
-             point->is_verified ? ", verified" : "", point->is_damaged ? ", damaged" : "",
-             point->is_pinned ? ", pinned" : "");
+}
+
+/* One path a kind, in thousandths of the width. */
+static void add_plain_points(struct buf *out, const struct history_catalog *catalog, int64_t now_ms,
+                             int64_t oldest_ms)
+{
+    static const char *const classes[] = { "point", "verified", "damaged" };
+
+    buf_addf(out,
+             "<svg viewBox=\"0 0 1000 %d\" width=\"100%%\" height=\"%d\" "
+             "preserveAspectRatio=\"none\">",
+             POINT_BASE, POINT_BASE);
+    for (size_t class = 0; class < sizeof(classes) / sizeof(classes[0]); class ++) {
+        buf_addf(out, "<path class=\"%s\" d=\"", classes[class]);
+        for (size_t i = 0; i < catalog->point_count; i++) {
+            const struct history_point *point = &catalog->points[i];
+
+            if (strcmp(point_class(point), classes[class]) != 0)
+                continue;
+            buf_addf(out, "M%.0f %dv-%d", 10 * share(now_ms - point->created_at_ms, oldest_ms) + 2,
+                     POINT_BASE, point_height(point));
+        }
+        buf_add_text(out, "\"/>");
+    }
+    buf_add_text(out, "</svg>");
 }
 
 void status_chart_points(struct buf *out, const struct history *history, int64_t now_ms,
@@ -170,10 +210,10 @@ void status_chart_points(struct buf *out, const struct history *history, int64_t
     buf_addf(out, "<svg class=\"points\" role=\"img\" aria-label=\"%zu backups\">",
              catalog->point_count);
     add_axis(out, oldest_ms);
-    for (size_t i = 0; i < catalog->point_count; i++) {
-        const struct history_point *point = &catalog->points[i];
-
-        add_point(out, point, share(now_ms - point->created_at_ms, oldest_ms), with_titles);
+    if (with_titles) {
+        add_titled_points(out, catalog, now_ms, oldest_ms);
+    } else {
+        add_plain_points(out, catalog, now_ms, oldest_ms);
     }
     buf_add_text(out, "</svg>");
 }

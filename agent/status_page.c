@@ -15,6 +15,7 @@
 #define HTTP_OK        200
 #define OPEN_COUNT_MAX 6  /* with more databases, those that are well are folded */
 #define TITLE_MAX      50 /* with more, points do not say what they are: the page grows too large */
+#define MINI_RUNS      24 /* of a folded one */
 #define RELOAD_SEC     60
 #define SHA256_LEN     32
 
@@ -83,6 +84,8 @@ static void add_title(struct buf *out, const struct watch_view *view, const stru
 
     if (count == 0) {
         buf_add_text(out, "No databases");
+    } else if (sum->bad > 0 && count == 1) {
+        buf_add_text(out, "The database needs attention");
     } else if (sum->bad > 0) {
         buf_addf(out, "%zu of %zu databases need%s attention", sum->bad, count,
                  sum->bad == 1 ? "s" : "");
@@ -130,7 +133,8 @@ static void add_hero(struct buf *out, const struct watch_view *view, const struc
     add_title(out, view, sum);
     buf_add_text(out, "</h1><p>");
     if (failing > 0) {
-        buf_addf(out, "The last attempt failed for %zu and is repeated. ", failing);
+        buf_addf(out, "For %zu%s the last attempt failed and is repeated. ", failing,
+                 sum->bad > 0 ? " more" : "");
     }
     if (sum->success_ms != 0) {
         buf_add_text(out, "Newest good backup ");
@@ -361,7 +365,7 @@ static void add_charts(struct buf *out, const struct watch_database *database, i
                  history->run_count, history->run_count == 1 ? "" : "s");
         html_add_age(out, history->runs[0].at_ms, now_ms);
         buf_add_text(out, "</span></figcaption>");
-        status_chart_runs(out, history);
+        status_chart_runs(out, history, HISTORY_RUNS_MAX);
         buf_add_text(out, "</figure>");
     }
     if (history->catalog.point_count > 0) {
@@ -382,7 +386,9 @@ static void add_database(struct buf *out, const struct watch_view *view,
     buf_addf(out, "<%s class=\"name\">", is_folded ? "summary" : "div");
     add_name(out, database, health);
     if (is_folded) {
-        buf_add_text(out, "<span class=\"brief\">backed up ");
+        buf_add_text(out, "<span class=\"mini\">");
+        status_chart_runs(out, &database->history, MINI_RUNS);
+        buf_add_text(out, "</span><span class=\"brief\">backed up ");
         html_add_age(out, database->status.success_ms, view->now_ms);
         buf_add_text(out, "</span>");
     }

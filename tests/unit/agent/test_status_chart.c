@@ -39,7 +39,7 @@ static void every_run_is_a_bar(void **state)
     add(&history, HISTORY_MADE, UINT64_MAX / 2);
     add(&history, HISTORY_UNCHANGED, 0);
     add(&history, HISTORY_FAILED, 0);
-    status_chart_runs(&out, &history);
+    status_chart_runs(&out, &history, HISTORY_RUNS_MAX);
     assert_non_null(strstr(out.ptr, "4 runs: 2 made a backup, 1 found nothing new, 1 failed"));
     assert_non_null(strstr(out.ptr, "class=\"made\" d=\"M440 40v-9h7v9zM450 40v-40h7v40z\""));
     assert_non_null(strstr(out.ptr, "class=\"unchanged\" d=\"M460 40v-4h7v4z\""));
@@ -57,9 +57,14 @@ static void as_many_runs_as_are_remembered_fit(void **state)
     (void)state;
     for (int i = 0; i < 2 * HISTORY_RUNS_MAX; i++)
         add(&history, HISTORY_MADE, 1000);
-    status_chart_runs(&out, &history);
+    status_chart_runs(&out, &history, HISTORY_RUNS_MAX);
     assert_int_equal(count(out.ptr, "v-40h7v40z"), HISTORY_RUNS_MAX);
     assert_non_null(strstr(out.ptr, "viewBox=\"0 0 957 40\""));
+    buf_clear(&out);
+    add(&history, HISTORY_FAILED, 0);
+    status_chart_runs(&out, &history, 3); /* the last ones */
+    assert_non_null(strstr(out.ptr, "3 runs: 2 made a backup, 0 found nothing new, 1 failed"));
+    assert_non_null(strstr(out.ptr, "class=\"failed\" d=\"M20 40v-40h7v40z\""));
     buf_dispose(&out);
     history_dispose(&history);
 }
@@ -75,20 +80,26 @@ static void check_places(const struct history_point *points, size_t point_count)
     history.catalog.points = malloc(point_count * sizeof(*points));
     assert_non_null(history.catalog.points);
     memcpy(history.catalog.points, points, point_count * sizeof(*points));
-    status_chart_points(&out, &history, WATCH_NOW_MS, false);
+    status_chart_points(&out, &history, WATCH_NOW_MS, true);
     at = out.ptr;
     for (size_t i = 0; i < point_count; i++) {
-        double x = -1;
+        char *end = NULL;
+        double x;
 
         at = strstr(at, "<rect class=");
         assert_non_null(at);
-        assert_int_equal(sscanf(strstr(at, "x="), "x=\"%lf", &x), 1);
+        x = strtod(strstr(at, "x=") + 3, &end);
+        assert_int_equal(*end, '%');
         assert_true(x >= last && x <= 98.0);
         last = x;
         at++;
     }
     assert_null(strstr(at, "<rect"));
     assert_null(strstr(out.ptr, "nan"));
+    buf_clear(&out);
+    status_chart_points(&out, &history, WATCH_NOW_MS, false);
+    assert_int_equal(count(out.ptr, "v-12"), point_count);
+    assert_null(strstr(out.ptr, "<rect"));
     buf_dispose(&out);
     history_dispose(&history);
 }
