@@ -46,6 +46,8 @@ static struct backup_options options_of(const struct session *session, const str
         .cancel = session->cancel,
         .clock = session->clock,
         .merge_bases = merge_bases,
+        /* Either what has not changed is sent again, or packs are downloaded. */
+        .no_rewrite = max_unused_from_settings(settings) < MAX_UNUSED_ALL,
     };
 }
 
@@ -78,6 +80,9 @@ int backup_job_run(const struct session *session, const struct backup_job *job,
         .options = { .database = job->database->name,
                      .policy = &policy,
                      .grace_ms = prune_grace_from_settings(&session->settings),
+                     .repack = true,
+                     .max_unused = max_unused_from_settings(&session->settings),
+                     .spool_dir = settings_text(&session->settings, OPTION_SPOOL_DIR),
                      .clock = session->clock,
                      .cancel = session->cancel },
     };

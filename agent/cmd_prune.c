@@ -40,15 +40,16 @@ static json_t *report_json(const struct session *session, const struct object_st
 
     const size_t *objects = report->objects;
 
-    return json_pack("{sb ss so so sI s{sI sI sI sI sI sI} sI sI sI}", "dry_run", (int)dry_run,
-                     "database", database->name, "store", text_json(store->url), "backups",
-                     backups_json(report), "expired", (json_int_t)report->expired_count, "deleted",
-                     "packs", (json_int_t)objects[SWEEP_PACK], "leftovers",
-                     (json_int_t)objects[SWEEP_LEFTOVER], "generations",
-                     (json_int_t)objects[SWEEP_GENERATION], "probes",
-                     (json_int_t)objects[SWEEP_PROBE], "uploads", (json_int_t)report->uploads,
-                     "bytes", (json_int_t)report->bytes, "waiting", (json_int_t)report->waiting,
-                     "missing", (json_int_t)report->missing, "denied", (json_int_t)report->denied);
+    return json_pack(
+        "{sb ss so so sI s{sI sI sI sI sI sI} s{sI sI} sI sI sI}", "dry_run", (int)dry_run,
+        "database", database->name, "store", text_json(store->url), "backups", backups_json(report),
+        "expired", (json_int_t)report->expired_count, "deleted", "packs",
+        (json_int_t)objects[SWEEP_PACK], "leftovers", (json_int_t)objects[SWEEP_LEFTOVER],
+        "generations", (json_int_t)objects[SWEEP_GENERATION], "probes",
+        (json_int_t)objects[SWEEP_PROBE], "uploads", (json_int_t)report->uploads, "bytes",
+        (json_int_t)report->bytes, "rewritten", "packs", (json_int_t)report->repacked.pack_count,
+        "bytes", (json_int_t)report->repacked.bytes, "waiting", (json_int_t)report->waiting,
+        "missing", (json_int_t)report->missing, "denied", (json_int_t)report->denied);
 }
 
 static void report_text(const struct session *session, const struct prune_report *report,
@@ -77,6 +78,11 @@ static void report_text(const struct session *session, const struct prune_report
              report->objects[SWEEP_LEFTOVER] + report->objects[SWEEP_PROBE] + report->uploads,
              report->objects[SWEEP_GENERATION]);
     buf_addf(out, ", %s", size);
+    if (report->repacked.pack_count > 0) {
+        format_size(report->repacked.bytes, size);
+        buf_addf(out, "; %zu packs written anew, which frees %s", report->repacked.pack_count,
+                 size);
+    }
     if (report->waiting > 0)
         buf_addf(out, "; %zu packs wait for their time", report->waiting);
     buf_add_char(out, '\n');
@@ -105,6 +111,9 @@ static int prune(struct session *session, struct object_store *store,
         .database = database->name,
         .policy = &policy,
         .grace_ms = prune_grace_from_settings(&session->settings),
+        .repack = true,
+        .max_unused = max_unused_from_settings(&session->settings),
+        .spool_dir = settings_text(&session->settings, OPTION_SPOOL_DIR),
         .dry_run = args_has(session->args, FLAG_DRY_RUN),
         .clock = session->clock,
         .cancel = session->cancel,

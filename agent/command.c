@@ -258,7 +258,8 @@ static const struct command commands[COMMAND_COUNT] = {
             "Backups that the policy does not keep leave the list. Data that no backup\n"
             "needs any more is deleted when it has been so for prune_grace (24 hours), so\n"
             "that a restore that is under way elsewhere is not cut off. What killed runs\n"
-            "left behind goes after the same time. Pinned backups, the newest verified one\n"
+            "left behind goes after the same time. Packs of which backups need only some\n"
+            "pages are written anew (max_unused). Pinned backups, the newest verified one\n"
             "and the newest of all are always kept. Without DB it is about every\n"
             "configured database, or, where none is configured, about all in the store.\n",
         .examples = "# what would go, and why the others stay\n"

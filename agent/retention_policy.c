@@ -4,6 +4,8 @@
 #include "base/err.h"
 #include "retention/expire.h"
 
+#define MAX_UNUSED_DEFAULT 5
+
 int retention_policy_from_settings(const struct settings *settings,
                                    struct retention_policy *ret_policy, struct err *err)
 {
@@ -35,4 +37,9 @@ int retention_policy_from_settings(const struct settings *settings,
 int64_t prune_grace_from_settings(const struct settings *settings)
 {
     return (int64_t)settings_number(settings, OPTION_PRUNE_GRACE, (uint64_t)EXPIRE_GRACE_MS);
+}
+
+unsigned max_unused_from_settings(const struct settings *settings)
+{
+    return (unsigned)settings_number(settings, OPTION_MAX_UNUSED, MAX_UNUSED_DEFAULT);
 }

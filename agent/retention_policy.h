@@ -13,6 +13,9 @@ struct settings;
  * keep_last = 0 alone is the empty policy, which keeps everything.  ERR_CONFIG. */
 int retention_policy_from_settings(const struct settings *settings,
                                    struct retention_policy *ret_policy, struct err *err);
+#define MAX_UNUSED_ALL 100u
+/* Percent of what is stored that may be of no use; MAX_UNUSED_ALL: packs are never written anew. */
+unsigned max_unused_from_settings(const struct settings *settings);
 /* How long what no backup needs any more is left alone. */
 int64_t prune_grace_from_settings(const struct settings *settings);
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "snapshot/catalog.h"
+#include "snapshot/pack_reader.h"
 #include "store/object_store.h"
 
 #include <stdio.h>
@@ -342,6 +343,35 @@ static struct job job_begin(struct object_store *store, const struct prune_optio
     };
 }
 
+/* Where nothing may be deleted, what replaces a pack would only cost more. */
+static int repack(struct job *job, struct err *err)
+{
+    const struct repack_options options = {
+        .database = job->options->database,
+        .max_unused = job->options->max_unused,
+        .grace_ms = job->options->grace_ms,
+        .dry_run = job->options->dry_run,
+        .spool_dir = job->options->spool_dir,
+        .progress = job->options->progress,
+        .clock = job->options->clock,
+        .cancel = job->options->cancel,
+    };
+    struct err why = { 0 };
+    int r;
+
+    if (!job->options->repack || job->report.denied > 0 || job->report.missing > 0)
+        return 0;
+    r = repack_run(job->store, &job->manifest, &options, &job->report.repacked, &why);
+    if (r == ERR_DENIED || pack_is_damage(r)) {
+        log_warn("'%s': packs stay as they are although not all of them is needed: %s",
+                 job->options->database, why.msg);
+        return 0;
+    }
+    if (r < 0 && err != NULL)
+        *err = why;
+    return r;
+}
+
 int prune_run(struct object_store *store, const struct prune_options *options,
               struct prune_report *ret_report, struct err *err)
 {
@@ -355,6 +385,8 @@ int prune_run(struct object_store *store, const struct prune_options *options,
     }
     if (r == 0)
         r = sweep(&job, true, err);
+    if (r == 0)
+        r = repack(&job, err);
     if (r == 0) {
         job.report.waiting = job.manifest.deletion_count;
         *ret_report = job.report;

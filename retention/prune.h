@@ -12,6 +12,7 @@
 
 #include "retention/expire.h"
 #include "retention/sweep.h"
+#include "snapshot/repack.h"
 
 struct cancel;
 struct clock;
@@ -26,6 +27,10 @@ struct prune_options {
     const char *database;
     const struct retention_policy *policy; /* NULL: no backup expires */
     int64_t grace_ms;
+    bool repack;                     /* packs that are not needed as a whole are written anew */
+    unsigned max_unused;             /* as in snapshot/repack.h */
+    const char *spool_dir;           /* as in snapshot/spool.h */
+    const struct progress *progress; /* of packs that are written anew; may be NULL */
     bool dry_run;                /* report, and change nothing */
     struct clock *clock;         /* NULL: the system's */
     const struct cancel *cancel; /* may be NULL */
@@ -46,6 +51,7 @@ struct prune_report {
     uint64_t bytes;
     size_t waiting; /* packs that no backup needs, within their grace */
     size_t missing; /* packs that backups need and the store does not have, or not whole */
+    struct repack_report repacked;
     size_t denied;  /* objects that these credentials may not delete: found again next time */
 };
 

@@ -130,8 +130,12 @@ static int see_pack(struct sweep *sweep, const char *key, const char *id,
 
     if (pack == NULL && is_old(sweep, info->modified_ms, 0))
         return add(sweep, key, SWEEP_LEFTOVER, info->size, err);
-    if (pack != NULL && pack->index != GIVEN_UP)
-        sweep->whole[pack->index] = info->size == pack->record->size;
+    if (pack == NULL || pack->index == GIVEN_UP)
+        return 0;
+    sweep->whole[pack->index] = info->size == pack->record->size;
+    if (pack->record->replaced_at_ms != 0 && is_old(sweep, pack->record->replaced_at_ms, 0) &&
+        is_old(sweep, info->modified_ms, 0))
+        return add(sweep, key, SWEEP_PACK, info->size, err);
     return 0;
 }
 

@@ -30,6 +30,7 @@
 #define INFO_LEN_MAX     (64u << 10)
 #define ATTEMPTS_MAX     3
 #define COMPRESSION_FAST 1
+#define REPLACED_MAX     64u /* packs that a remembered page map names */
 /* How long the store is believed to hold what it held, while a database does not change. */
 #define UNCHANGED_TRUST_MS (INT64_C(24) * 60 * 60 * 1000)
 
@@ -190,13 +191,29 @@ static int read_all(struct job *job, const char *reason, struct err *err)
     return r;
 }
 
+/* A remembered map names packs that were replaced long ago, and so do those that stand on it: each
+ * of them keeps a record in the manifest.  One that is read anew names what there is now. */
+static bool is_dated(const struct job *job, const struct parent *parent)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < parent->map.pack_count; i++) {
+        const struct pack_record *pack =
+            manifest_find_pack(&job->manifest, parent->map.pack_ids[i]);
+
+        count += pack != NULL && pack->replaced_at_ms != 0;
+    }
+    return count > REPLACED_MAX;
+}
+
 /* The parent as it is remembered, or as its packs tell.  *ret_reason is set when that cannot be. */
 static int get_parent(struct job *job, const struct backup_record *parent, const char **ret_reason,
                       struct err *err)
 {
     int r;
 
-    if (job->remembered.hashes != NULL && strcmp(parent->id, job->remembered.id) == 0) {
+    if (job->remembered.hashes != NULL && strcmp(parent->id, job->remembered.id) == 0 &&
+        !is_dated(job, &job->remembered)) {
         job->parent = job->remembered;
         job->remembered = (struct parent)PARENT_INIT;
         return 0;
@@ -236,6 +253,8 @@ static int choose_rewrite(struct job *job, struct rewrite *ret_rewrite, struct e
     struct rewrite_bases bases = { backups, 0 };
     int r;
 
+    if (options->no_rewrite)
+        return 0;
     if (options->merge_bases != NULL) {
         bases.count = options->merge_bases(options->merge_context, &job->manifest,
                                            clock_now_ms(job->clock), backups);
@@ -423,6 +442,25 @@ out:
     return r;
 }
 
+/* Of a pack that was replaced there are the pages that some listed backup needs.  The parent's are
+ * among them while it is listed. */
+static bool may_miss_pages(const struct job *job, const struct manifest *manifest,
+                           const char (*ids)[UUID_TEXT_SIZE], size_t count)
+{
+    const struct backup_record *parent = NULL;
+
+    if (job->parent.id[0] == '\0' ||
+        manifest_find_backup(manifest, job->parent.id, &parent, NULL) == 0)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct pack_record *pack = manifest_find_pack(manifest, ids[i]);
+
+        if (pack != NULL && pack->replaced_at_ms != 0)
+            return true;
+    }
+    return false;
+}
+
 /* Page hashes depend on the manifest's seed, and an incremental backup on its parent's packs.  Of
  * two agents that begin the first manifest at the same time, one loses, and its hashes are worth
  * nothing then; and somebody may have pruned the parent while this one was at work. */
@@ -447,6 +485,9 @@ static int add_backup(void *context, struct manifest *manifest, struct err *err)
         job->stale = true;
         r = err_set(err, ERR_EXISTS, "another agent began the history of '%s' meanwhile",
                     job->options->database);
+    } else if (may_miss_pages(job, manifest, (const char(*)[UUID_TEXT_SIZE])ids, count)) {
+        job->stale = true;
+        r = err_set(err, ERR_EXISTS, "the backup that this one stands on was removed meanwhile");
     } else {
         r = manifest_add_backup(manifest, &job->record, &job->pack,
                                 (const char(*)[UUID_TEXT_SIZE])ids, count, err);

@@ -41,6 +41,9 @@ struct backup_options {
     size_t (*merge_bases)(const void *context, const struct manifest *manifest, int64_t now_ms,
                           size_t *ret_bases);
     const void *merge_context;
+    /* Write nothing again that has not changed: packs of which little is needed are seen to
+     * otherwise (repack.h). */
+    bool no_rewrite;
     const char *spool_dir;           /* NULL: $TMPDIR, else /var/tmp, else /tmp, else memory */
     unsigned thread_count;           /* that compress; 0: the cores, at most 16 */
     int compression_level;           /* zstd's; 0: 1 */

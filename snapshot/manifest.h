@@ -47,6 +47,9 @@ struct pack_record {
     uint64_t map_offset, map_len;       /* the INDEX_MAP block */
     char map_base[UUID_TEXT_SIZE];      /* whose whole map it differs from; "" when whole */
     char repaired_by[UUID_TEXT_SIZE];   /* pack with pages that are damaged in this one; or "" */
+    /* Since when that pack has every page of this one that a backup needs, and its map if one
+     * does, so that nobody reads this one any more: its object goes.  0: that is not so. */
+    int64_t replaced_at_ms;
 };
 
 struct backup_record {
@@ -124,7 +127,8 @@ int manifest_encode(const struct manifest *manifest, struct buf *out, struct err
 /* ERR_CORRUPT names the field; ERR_UNSUPPORTED for a newer format. */
 int manifest_parse(const void *data, size_t len, struct manifest *ret_manifest, struct err *err);
 /* What a pack's INFO block holds: one backup and its pack, which may refer to others; or a pack
- * that repairs another, that other one, and its backup unless it has expired. */
+ * that repairs another, that other one, and its backup unless it has expired; or a pack that
+ * replaces others, and those. */
 int manifest_parse_info(const void *data, size_t len, struct manifest *ret_manifest,
                         struct err *err);
 

@@ -72,6 +72,8 @@ static json_t *encode_pack(const struct pack_record *pack)
     put(&w, "map", range(pack->map_offset, pack->map_len, pack->map_base));
     if (pack->repaired_by[0] != '\0')
         put_text(&w, "repaired_by", pack->repaired_by);
+    if (pack->replaced_at_ms != 0)
+        put_time(&w, "replaced_at", pack->replaced_at_ms);
     return taken(&w);
 }
 

@@ -161,6 +161,9 @@ static void parse_pack(struct reader *reader, struct pack_record *pack)
     if (pack->map_len > INDEX_BLOCK_RAW_MAX)
         bad(reader, "map", "is too long");
     read_id(reader, "repaired_by", true, pack->repaired_by);
+    pack->replaced_at_ms = read_time(reader, "replaced_at", true);
+    if (pack->replaced_at_ms != 0 && pack->repaired_by[0] == '\0')
+        bad(reader, "replaced_at", "is of a pack that nothing replaces");
 }
 
 /* First index and count of each range.  That they lie within the manifest's packs is checked when
@@ -372,13 +375,20 @@ static bool is_only(const struct pack_set *set, uint32_t index)
     return set->range_count == 1 && set->ranges[0].first == index && set->ranges[0].count == 1;
 }
 
-/* A pack that repairs another one, that other one, and its backup unless it has expired. */
+/* A pack that repairs another one, that other one, and its backup unless it has expired; or one
+ * that replaces others, and those. */
 static int check_repair(const struct manifest *manifest, struct err *err)
 {
     const struct backup_record *backup = manifest->backups;
 
-    if (strcmp(manifest->packs[1].repaired_by, manifest->packs[0].id) != 0 ||
-        manifest->packs[0].repaired_by[0] != '\0' || manifest->backup_count > 1)
+    for (size_t i = 1; i < manifest->pack_count; i++) {
+        const struct pack_record *old = &manifest->packs[i];
+
+        if (strcmp(old->repaired_by, manifest->packs[0].id) != 0 ||
+            (manifest->pack_count > 2 && old->replaced_at_ms == 0))
+            return err_set(err, ERR_CORRUPT, "is not about a pack and what it repairs");
+    }
+    if (manifest->packs[0].repaired_by[0] != '\0' || manifest->backup_count > 1)
         return err_set(err, ERR_CORRUPT, "is not about a pack and what it repairs");
     if (manifest->backup_count == 1 &&
         (strcmp(backup->id, manifest->packs[1].id) != 0 || !is_only(&backup->packs, 1)))
@@ -389,7 +399,7 @@ static int check_repair(const struct manifest *manifest, struct err *err)
 /* Nothing but one backup and its pack, whose map may refer to others. */
 static int check_alone(const struct manifest *manifest, struct err *err)
 {
-    if (manifest->pack_count == 2 && manifest->deletion_count == 0)
+    if (manifest->pack_count >= 2 && manifest->deletion_count == 0)
         return check_repair(manifest, err);
     if (manifest->backup_count != 1 || manifest->pack_count != 1 || manifest->deletion_count != 0)
         return err_set(err, ERR_CORRUPT, "is not about one backup");

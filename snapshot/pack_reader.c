@@ -42,8 +42,8 @@ int pack_get(struct object_store *store, const char *database, const struct pack
     return r;
 }
 
-static int get_block(struct object_store *store, const char *database,
-                     const struct pack_record *pack, struct buf *ret_payload, struct err *err)
+int pack_map_payload_read(struct object_store *store, const char *database,
+                          const struct pack_record *pack, struct buf *ret_payload, struct err *err)
 {
     struct buf stored = BUF_INIT(pack->map_len);
     struct io_sink *sink = NULL;
@@ -179,7 +179,7 @@ static int read_map(const struct map_source *source, const struct pack_record *p
 
     if (stand_in != NULL)
         return page_map_extend(ret_map, stand_in, stand_in->page_count, err);
-    r = get_block(source->store, source->manifest->database, holder, &payload, err);
+    r = pack_map_payload_read(source->store, source->manifest->database, holder, &payload, err);
     if (r == 0)
         r = page_map_decode(payload.ptr, payload.len, base, ret_map, err);
     buf_dispose(&payload);

@@ -9,6 +9,7 @@
 
 #include "snapshot/manifest.h"
 
+struct buf;
 struct err;
 struct io_sink;
 struct object_store;
@@ -46,6 +47,10 @@ struct pack_map_options {
 int pack_map_read_with(struct object_store *store, const struct manifest *manifest,
                        const struct backup_record *backup, const struct pack_map_options *options,
                        struct page_map *ret_map, struct err *err);
+
+/* The page map that is stored in this pack, as it is: the payload of its block. */
+int pack_map_payload_read(struct object_store *store, const char *database,
+                          const struct pack_record *pack, struct buf *ret_payload, struct err *err);
 
 /* Bytes of a pack to sink, not finished; ERR_CORRUPT when the object has not the size that the
  * manifest says. */

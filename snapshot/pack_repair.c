@@ -292,7 +292,7 @@ int pack_repair_apply(struct object_store *store, const struct manifest *manifes
         struct err why = { 0 };
         size_t count = 0;
 
-        if (!repairing[i])
+        if (!repairing[i] || by->replaced_at_ms != 0)
             continue;
         r = pack_runs_read(store, manifest->database, by, page_size, &runs, &count, &why);
         if (r == 0) {

@@ -53,10 +53,21 @@ static int read_hashes(struct parent *parent, const struct fetch *fetch, struct 
     return r < 0 ? r : fetch_check_sum(fetch, sum, err);
 }
 
+/* Then a whole map may differ from how it is stored, which the next ones are differences from. */
+static bool has_repairs(const struct manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->pack_count; i++) {
+        if (manifest->packs[i].repaired_by[0] != '\0')
+            return true;
+    }
+    return false;
+}
+
 int parent_read(struct object_store *store, const struct manifest *manifest,
                 const struct backup_record *backup, const char *spool_dir,
                 const struct cancel *cancel, struct parent *ret_parent, struct err *err)
 {
+    static const struct pack_map_options as_stored = { .as_stored = true };
     const struct fetch_options options = { .spool_dir = spool_dir, .cancel = cancel };
     const struct pack_record *pack = manifest_find_pack(manifest, backup->id);
     struct parent parent = PARENT_INIT;
@@ -67,6 +78,8 @@ int parent_read(struct object_store *store, const struct manifest *manifest,
     if (r < 0)
         goto out;
     r = pack_map_read_with_base(store, manifest, backup, &parent.map, &parent.base, err);
+    if (r == 0 && pack->map_base[0] == '\0' && has_repairs(manifest))
+        r = pack_map_read_with(store, manifest, backup, &as_stored, &parent.base, err);
     if (r < 0)
         goto out;
     r = hash_spool_new(spool_dir, &parent.hashes, err);

@@ -12,6 +12,7 @@
 #include "snapshot/page_map.h"
 #include "store/object_store.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +26,10 @@
 struct candidate {
     char id[UUID_TEXT_SIZE];
     uint64_t size;
-    struct manifest alone; /* no packs: it could not be read; two: it repairs the second */
-    bool added;            /* to the manifest, or it needs no adding */
+    /* No packs: it could not be read; several: it repairs or replaces those after the first. */
+    struct manifest alone;
+    bool gone;  /* there is no such object, but another pack tells of it */
+    bool added; /* to the manifest, or it needs no adding */
 };
 
 struct job {
@@ -206,32 +209,46 @@ static struct candidate *find_candidate(struct job *job, const char *id)
     return NULL;
 }
 
-/* A damaged pack is what the one that repairs it says, when it does not tell of itself. */
-static int stand_in(struct job *job, struct manifest *repair, struct err *err)
+static void drop_backups(struct manifest *alone)
 {
-    struct candidate *candidate = find_candidate(job, repair->packs[1].id);
+    for (size_t i = 0; i < alone->backup_count; i++)
+        backup_record_dispose(&alone->backups[i]);
+    alone->backup_count = 0;
+}
+
+/* A damaged pack is what the one that repairs it says, when it does not tell of itself; so is one
+ * that was replaced. */
+static int stand_in(struct job *job, struct manifest *repair, size_t index, struct err *err)
+{
+    const struct pack_record *old = &repair->packs[index];
+    struct candidate *candidate = find_candidate(job, old->id);
     int r;
 
     if (candidate == NULL) { /* it is gone */
         char key[CATALOG_KEY_SIZE];
 
-        r = catalog_pack_key(job->options->database, repair->packs[1].id, key, err);
+        r = catalog_pack_key(job->options->database, old->id, key, err);
         if (r == 0)
-            r = add_candidate(job, key, repair->packs[1].size, err);
+            r = add_candidate(job, key, old->size, err);
         if (r < 0)
             return r;
         candidate = &job->candidates[job->count - 1];
+        candidate->gone = true;
     }
     if (candidate->alone.pack_count == 0) {
         candidate->alone.packs = malloc(sizeof(*candidate->alone.packs));
         if (candidate->alone.packs == NULL)
             return err_nomem(err);
-        candidate->alone.packs[0] = repair->packs[1];
+        candidate->alone.packs[0] = *old;
         candidate->alone.pack_count = 1;
         candidate->alone.backups = repair->backups; /* which nobody else asks for */
         candidate->alone.backup_count = repair->backup_count;
         repair->backups = NULL;
         repair->backup_count = 0;
+    }
+    if (old->replaced_at_ms != 0) { /* only when its backup had expired */
+        candidate->alone.packs[0].replaced_at_ms = old->replaced_at_ms;
+        drop_backups(&candidate->alone);
     }
     /* Several repair it when a repair was killed before its commit: one after the other. */
     for (size_t n = 0; n < job->count && candidate != NULL; n++) {
@@ -254,9 +271,8 @@ static int apply_repairs(struct job *job, struct err *err)
     for (size_t i = 0; r == 0 && i < count; i++) {
         struct manifest alone = job->candidates[i].alone; /* they may move */
 
-        if (alone.pack_count < 2)
-            continue;
-        r = stand_in(job, &alone, err);
+        for (size_t k = 1; r == 0 && k < alone.pack_count; k++)
+            r = stand_in(job, &alone, k, err);
         job->candidates[i].alone = alone;
     }
     return r;
@@ -279,7 +295,7 @@ static int name_packs(struct job *job, struct err *err)
         if (candidate->alone.pack_count == 0)
             continue;
         packs[job->packs.pack_count++] = candidate->alone.packs[0];
-        if (candidate->alone.pack_count == 2 || candidate->alone.backup_count == 0) {
+        if (candidate->alone.pack_count > 1 || candidate->alone.backup_count == 0) {
             loose[job->made.pack_count++] = candidate->alone.packs[0];
             candidate->added = true;
         }
@@ -311,6 +327,57 @@ static void take_over(const struct job *job, struct backup_record *record)
     record->num_rows = found->num_rows;
 }
 
+static struct pack_record *find_record(struct manifest *manifest, const char *id)
+{
+    for (size_t i = 0; i < manifest->pack_count; i++) {
+        if (strcmp(manifest->packs[i].id, id) == 0)
+            return &manifest->packs[i];
+    }
+    return NULL;
+}
+
+/* A backup may have pages in a pack that was replaced which were not taken over: because it had
+ * expired, or because the replacing was never completed.  In the latter case the pack is there, and
+ * is to stay. */
+static int check_replaced(struct job *job, const struct backup_record *record, struct err *err)
+{
+    struct page_map map = PAGE_MAP_INIT;
+    int r;
+
+    r = pack_map_read(job->store, &job->packs, record, &map, err);
+    for (size_t i = 0; r == 0 && i < map.run_count; i++) {
+        const char *id = map.pack_ids[map.runs[i].pack];
+        struct pack_record *pack = find_record(&job->packs, id);
+        struct pack_record *loose = find_record(&job->made, id);
+
+        const struct candidate *candidate = find_candidate(job, id);
+
+        if (pack == NULL || pack->replaced_at_ms == 0)
+            continue;
+        if (candidate == NULL || candidate->gone) {
+            r = err_set(err, ERR_CORRUPT, "page %" PRIu32 " is no longer stored",
+                        map.runs[i].first_page);
+            break;
+        }
+        pack->replaced_at_ms = 0;
+        if (loose != NULL)
+            loose->replaced_at_ms = 0;
+    }
+    page_map_dispose(&map);
+    return r;
+}
+
+static bool has_replaced(struct job *job, const struct page_map *map)
+{
+    for (size_t i = 0; i < map->pack_count; i++) {
+        const struct pack_record *pack = find_record(&job->packs, map->pack_ids[i]);
+
+        if (pack != NULL && pack->replaced_at_ms != 0)
+            return true;
+    }
+    return false;
+}
+
 /* Add one backup whose other packs are all in the manifest already; ERR_NOT_FOUND when they are
  * not. */
 static int add(struct job *job, struct candidate *candidate, struct err *err)
@@ -326,10 +393,15 @@ static int add(struct job *job, struct candidate *candidate, struct err *err)
     r = pack_map_read_with(job->store, &job->packs, record, &as_stored, &map, err);
     if (r < 0)
         return r;
+    if (has_replaced(job, &map))
+        r = check_replaced(job, record, err);
     ids = calloc(map.pack_count + 1, sizeof(*ids));
-    if (ids == NULL) {
+    if (r == 0 && ids == NULL)
+        r = err_nomem(err);
+    if (r < 0) {
+        free(ids);
         page_map_dispose(&map);
-        return err_nomem(err);
+        return r;
     }
     for (size_t i = 0; i < map.pack_count; i++) {
         if (strcmp(map.pack_ids[i], record->id) != 0)

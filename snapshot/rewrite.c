@@ -1,6 +1,7 @@
 #include "snapshot/rewrite.h"
 
 #include "base/err.h"
+#include "snapshot/pack_repair.h"
 #include "snapshot/parent.h"
 
 #include <stdlib.h>
@@ -32,6 +33,12 @@ static int use_compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* What of it is stored now: a pack that was replaced is as large as what replaces it. */
+static uint64_t stored_slots(const struct manifest *manifest, const struct pack_record *pack)
+{
+    return (pack->replaced_at_ms != 0 ? pack_repair_last(manifest, pack) : pack)->slot_count;
+}
+
 static struct pack_use *count_uses(const struct parent *parent, const struct manifest *manifest)
 {
     const struct page_map *map = &parent->map;
@@ -44,7 +51,8 @@ static struct pack_use *count_uses(const struct parent *parent, const struct man
         const size_t record =
             pack != NULL ? (size_t)(pack - manifest->packs) : manifest->pack_count;
 
-        uses[i] = (struct pack_use){ i, record, 0, pack != NULL ? pack->slot_count : 0 };
+        uses[i] =
+            (struct pack_use){ i, record, 0, pack != NULL ? stored_slots(manifest, pack) : 0 };
     }
     for (size_t i = 0; i < map->run_count; i++)
         uses[map->runs[i].pack].used += map->runs[i].page_count;

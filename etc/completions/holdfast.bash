@@ -19,7 +19,7 @@ _holdfast() {
     local settings='--store --endpoint --region --addressing --access-key-id
         --secret-access-key-file --session-token-file --profile --ca-file --attempts --state-dir
         --spool-dir --log --workers --final-backup --stop-timeout --jitter --listen --metrics-file --schedule --timezone --max-age --threads --compression --part-size --busy-timeout --full-every --keep-last --keep-hourly
-        --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --prune-grace --verify-cron --verify-dir'
+        --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --prune-grace --max-unused --verify-cron --verify-dir'
     local common='--config --json --help' own=''
 
     COMPREPLY=()
@@ -49,7 +49,7 @@ _holdfast() {
         ;;
     --store | --endpoint | --region | --access-key-id | --profile | --attempts | --threads | \
         --compression | --part-size | --busy-timeout | --label | --name | --at | --limit | \
-        --sample | --full-every | --keep-* | --prune-grace | --verify-cron | --workers | --stop-timeout | \
+        --sample | --full-every | --keep-* | --prune-grace | --max-unused | --verify-cron | --workers | --stop-timeout | \
         --jitter | --listen | --schedule | --timezone | --max-age)
         return
         ;;

@@ -227,9 +227,9 @@ class Pack:
         at, length = self.blocks[-1]
         document = json.loads(read_block(self.read(at, length), 0, INFO)[0])
         check_manifest(document)
-        if len(document["packs"]) == 2:  # one that repairs another
-            pack, damaged = document["packs"]
-            need(pack["id"] == self.id == damaged["repaired_by"],
+        if len(document["packs"]) > 1:  # one that repairs another, or replaces some
+            pack, *others = document["packs"]
+            need({pack["id"], *(other["repaired_by"] for other in others)} == {self.id},
                  "the index is that of another pack")
             pack["size"] = self.size
             return document
@@ -357,11 +357,18 @@ class Database:
             for key in ("backups", "packs"):
                 whole[key] += document[key]
         need(whole is not None, "no packs")
-        # What repairs another pack tells of that one too, and knows better than it does.
+        # What repairs another pack tells of that one too, and knows better than it does.  Of those
+        # that replace it, the one that is not replaced itself.
+        replaced = {entry["id"] for entry in whole["packs"] if "replaced_at" in entry}
         for key in ("backups", "packs"):
             whole[key] = list({entry["id"]: entry for entry in sorted(
-                whole[key], key=lambda entry: "repaired_by" in entry)}.values())
-        whole["backups"].sort(key=lambda backup: backup["created_at"])
+                whole[key], key=lambda entry: ("repaired_by" in entry, "replaced_at" in entry,
+                                               entry.get("repaired_by") not in replaced)
+            )}.values())
+        # Whose pack was replaced had expired.
+        whole["backups"] = sorted((backup for backup in whole["backups"]
+                                   if backup["id"] not in replaced),
+                                  key=lambda backup: backup["created_at"])
         return whole
 
     def pack(self, id_):
@@ -408,7 +415,8 @@ class Database:
 
     def repaired(self, places, page_size):
         """The places where pages really are, where some were damaged."""
-        where = {id_: [self.pack(other).places(page_size) for other in self.chain(id_)]
+        where = {id_: [self.pack(other).places(page_size) for other in self.chain(id_)
+                       if "replaced_at" not in self.records[other]]
                  for id_ in {place[0] for place in places.values()}}
         repaired = dict(places)
         for page, place in places.items():

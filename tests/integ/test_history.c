@@ -58,7 +58,7 @@ struct history {
     struct known known[IMAGES_MAX];
     size_t known_count;
     unsigned incrementals, unchanged, failed;
-    size_t pruned;
+    size_t pruned, repacked;
 };
 
 static unsigned draw(struct history *history, unsigned below)
@@ -253,6 +253,8 @@ static void prune(struct history *history)
         .database = "app",
         .policy = &policy,
         .grace_ms = draw(history, 2) == 0 ? 0 : 25 * HOUR_MS,
+        .repack = draw(history, 4) > 0,
+        .max_unused = draw(history, 2) == 0 ? 0 : draw(history, 30),
         .clock = &history->clock.clock,
     };
     struct prune_report report = { 0 };
@@ -269,6 +271,7 @@ static void prune(struct history *history)
     if (r == 0 && report.missing > 0)
         fail_history(history, "packs are missing", &err);
     history->pruned += report.objects[SWEEP_PACK] + report.objects[SWEEP_LEFTOVER];
+    history->repacked += report.repacked.pack_count;
     prune_report_dispose(&report);
 }
 
@@ -418,7 +421,7 @@ static unsigned seeds = 100, first_seed = 1;
 static void every_listed_backup_restores_in_random_histories(void **state)
 {
     unsigned incrementals = 0, unchanged = 0, failed = 0;
-    size_t pruned = 0;
+    size_t pruned = 0, repacked = 0;
 
     (void)state;
     for (unsigned seed = first_seed; seed < first_seed + seeds; seed++) {
@@ -430,14 +433,16 @@ static void every_listed_backup_restores_in_random_histories(void **state)
         unchanged += history.unchanged;
         failed += history.failed;
         pruned += history.pruned;
+        repacked += history.repacked;
         dispose(&history);
     }
     print_message(
         "%u histories: %u incremental backups, %u times unchanged, %u failures, %zu packs "
-        "deleted\n",
-        seeds, incrementals, unchanged, failed, pruned);
+        "deleted, %zu written anew\n",
+        seeds, incrementals, unchanged, failed, pruned, repacked);
     if (seeds >= 20) /* what was not tried has not passed */
-        assert_true(incrementals > seeds && unchanged > 0 && failed > 0 && pruned > 0);
+        assert_true(incrementals > seeds && unchanged > 0 && failed > 0 && pruned > 0 &&
+                    repacked > 0);
 }
 
 static void quiet(void *context, enum log_level level, const char *line)

@@ -7,6 +7,8 @@ import json
 import os
 import random
 import sqlite3
+import subprocess
+import sys
 import unittest
 import uuid
 from urllib.parse import urlsplit
@@ -15,6 +17,7 @@ import testlib
 
 BACKUPS = 40
 KEEP_LAST = 9
+READER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reader.py")
 
 
 class Directory:
@@ -122,9 +125,9 @@ class Prune(unittest.TestCase):
             self.hashes[made["id"]] = testlib.content_hash(self.path)
         return list(self.hashes)
 
-    def prune(self, *flags, grace="0s"):
+    def prune(self, *flags, grace="0s", max_unused=100):
         result = testlib.run(self.store, "prune", "app", "--json", "--keep-last", str(KEEP_LAST),
-                             "--prune-grace", grace, *flags)
+                             "--prune-grace", grace, "--max-unused", str(max_unused), *flags)
         self.assertEqual(result.code, 0, result)
         return json.loads(result.out), result.err
 
@@ -185,6 +188,57 @@ class Prune(unittest.TestCase):
         again, _ = self.prune()
         self.assertEqual((again["expired"], again["deleted"]["packs"]), (0, 0))
         testlib.ok(self.store, "verify", "app", "--read")
+
+    def bytes_of_packs(self):
+        return sum(len(self.objects.read(name)) for name in self.packs())
+
+    def check_reader(self, ids):
+        """A reader that knows nothing but the format."""
+        if self.store.name != "dir":
+            return
+        for flags in ([], ["--from-packs"]):
+            for id_ in random.Random(5).sample(sorted(ids), 3):
+                out = self.scratch / "read.db"
+                subprocess.run([sys.executable, READER, *flags, self.objects.root, "app", id_, out],
+                               check=True, timeout=60)
+                self.assertEqual(testlib.content_hash(out), self.hashes[id_], (flags, id_))
+                os.unlink(out)
+
+    def test_packs_of_little_use_are_written_anew(self):
+        os.unlink(self.path)
+        testlib.make_database(self.path, 4096, "delete", 6 << 20)  # smaller ones are sent whole
+        ids = self.history(18)
+        kept = set(ids[-KEEP_LAST:])
+        testlib.ok(self.store, "pin", "app", ids[3])
+        kept.add(ids[3])
+        self.prune()
+        before, size = self.packs(), self.bytes_of_packs()
+        foreseen, _ = self.prune("--dry-run", max_unused=0)
+        self.assertGreater(foreseen["rewritten"]["packs"], 1)
+        self.assertEqual(self.packs(), before)
+        done, _ = self.prune(max_unused=0, grace="24h")  # whoever reads the old ones goes on
+        self.assertEqual(done["rewritten"]["packs"], foreseen["rewritten"]["packs"])
+        self.assertLess(before, self.packs())
+        self.check_restores(kept)
+        self.prune(max_unused=0)
+        self.assertLess(len(self.packs()), len(before))
+        self.assertLess(self.bytes_of_packs(), size)
+        self.check_restores(kept)
+        self.check_reader(kept)
+        testlib.ok(self.store, "verify", "app", "--read")
+        # On a host that remembers nothing, and on the one that does.
+        for state in ("other", "state"):
+            change(self.path, 100)
+            made = testlib.last_json(testlib.ok(
+                self.store, "create", self.path, "--json", "--adopt",
+                state=self.scratch / state).out)
+            self.assertEqual(made["kind"], "incremental")
+            self.hashes[made["id"]] = testlib.content_hash(self.path)
+            kept.add(made["id"])
+        self.check_restores(kept)
+        self.check_reader(kept)
+        testlib.ok(self.store, "repair", "app", "--from-packs")
+        self.check_restores(kept)
 
     def test_all_databases_of_a_store(self):
         ids = self.history(2)

@@ -6,7 +6,6 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/parse.h"
-#include "retention/merge.h"
 #include "retention/prune.h"
 #include "snapshot/backup.h"
 #include "snapshot/catalog.h"
@@ -49,7 +48,7 @@ struct quarter {
     double worst; /* storage, over what the kept backups need */
 };
 
-static unsigned hours = 2160;
+static unsigned hours = 2160, max_unused = 5;
 
 static unsigned draw(struct quarter *quarter, unsigned below)
 {
@@ -84,6 +83,8 @@ static void back_up(struct quarter *quarter)
                                  .options = { .database = "app",
                                               .policy = &retention_policy_default,
                                               .grace_ms = EXPIRE_GRACE_MS,
+                                              .repack = true,
+                                              .max_unused = max_unused,
                                               .clock = &quarter->clock.clock } };
     struct backup_options options = {
         .database = "app",
@@ -94,8 +95,7 @@ static void back_up(struct quarter *quarter)
         .state_dir = quarter->state,
         .amend = prune_amend,
         .amend_context = &amend,
-        .merge_bases = merge_bases,
-        .merge_context = &retention_policy_default,
+        .no_rewrite = true,
         .clock = &quarter->clock.clock,
     };
     struct backup_record record;
@@ -123,6 +123,8 @@ static void prune(struct quarter *quarter)
         .database = "app",
         .policy = &retention_policy_default,
         .grace_ms = EXPIRE_GRACE_MS,
+        .repack = true,
+        .max_unused = max_unused,
         .clock = &quarter->clock.clock,
     };
     struct prune_report report = { 0 };
@@ -310,6 +312,8 @@ int main(int argc, char **argv)
 
     if (argc > 1)
         hours = read_number(argv[1]);
+    if (argc > 2)
+        max_unused = read_number(argv[2]);
     log_set_sink(quiet, NULL, LOG_LEVEL_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
