@@ -31,9 +31,9 @@ struct prune_options {
     unsigned max_unused;             /* as in snapshot/repack.h */
     const char *spool_dir;           /* as in snapshot/spool.h */
     const struct progress *progress; /* of packs that are written anew; may be NULL */
-    bool dry_run;                /* report, and change nothing */
-    struct clock *clock;         /* NULL: the system's */
-    const struct cancel *cancel; /* may be NULL */
+    bool dry_run;                    /* report, and change nothing */
+    struct clock *clock;             /* NULL: the system's */
+    const struct cancel *cancel;     /* may be NULL */
 };
 
 struct prune_backup {
@@ -52,7 +52,7 @@ struct prune_report {
     size_t waiting; /* packs that no backup needs, within their grace */
     size_t missing; /* packs that backups need and the store does not have, or not whole */
     struct repack_report repacked;
-    size_t denied;  /* objects that these credentials may not delete: found again next time */
+    size_t denied; /* objects that these credentials may not delete: found again next time */
 };
 
 void prune_report_dispose(struct prune_report *report); /* may be repeated */
