@@ -8,8 +8,10 @@
 #include "snapshot/restore.h"
 #include "tests/harness/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct image {
     uint8_t *bytes; /* page 1 without what copying changes */
@@ -33,6 +35,30 @@ struct image *image_new(sqlite3 *db)
     assert_non_null(image->bytes);
     image->len = (size_t)len;
     mask(image->bytes);
+    return image;
+}
+
+void image_save(const struct image *image, const char *path)
+{
+    FILE *file = fopen(path, "we");
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(image->bytes, 1, image->len, file), image->len);
+    assert_int_equal(fclose(file), 0);
+}
+
+struct image *image_load(const char *path)
+{
+    struct image *image = calloc(1, sizeof(*image));
+    FILE *file = fopen(path, "re");
+    struct stat st;
+
+    assert_true(image != NULL && file != NULL && stat(path, &st) == 0);
+    image->len = (size_t)st.st_size;
+    image->bytes = sqlite3_malloc64(image->len);
+    assert_non_null(image->bytes);
+    assert_int_equal(fread(image->bytes, 1, image->len, file), image->len);
+    (void)fclose(file);
     return image;
 }
 

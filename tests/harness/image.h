@@ -19,6 +19,9 @@ struct object_store;
 
 /* What a connection to the database reads now, its log included. */
 struct image *image_new(sqlite3 *db);
+/* To a file and back, where many are kept. */
+void image_save(const struct image *image, const char *path);
+struct image *image_load(const char *path);
 void image_free(struct image *image);
 const uint8_t *image_bytes(const struct image *image, size_t *ret_len);
 
