@@ -21,6 +21,7 @@ static const struct flag_spec flags[FLAG_COUNT] = {
     [FLAG_FROM_PACKS] = { "from-packs", 0, NULL },
     [FLAG_SAMPLE] = { "sample", 0, "SHARE" },
     [FLAG_ALL] = { "all", 0, NULL },
+    [FLAG_QUICK_CHECK] = { "quick-check", 0, NULL },
     [FLAG_SEED] = { "seed", 0, "FILE" },
     [FLAG_PAGES] = { "pages", 0, NULL },
     [FLAG_ROWS] = { "rows", 0, NULL },
@@ -363,6 +364,34 @@ static const struct command commands[COMMAND_COUNT] = {
         .positional_max = ARGS_DATABASES_MAX,
         .has_options = true,
         .run = cmd_health,
+    },
+    {
+        .name = "doctor",
+        .summary = "find out what keeps backups from working",
+        .usage = "[DB...] [--quick-check]",
+        .description =
+            "Makes one check after another, each with its result and what to do about it:\n"
+            "the configuration and who can read its secrets; each database, its journal,\n"
+            "locks and schedule; each store's name, connection, certificate and clock, what\n"
+            "the key may do there, conditional writes and the region; state and spool\n"
+            "directory. What can be tried is tried, on small objects that are removed again.\n"
+            "A check that fails does not hide those after it.\n"
+            "\n"
+            "The exit status is 3 when any check fails; warnings leave it 0. Without DB it\n"
+            "is about every configured database, or, where none is configured, the store.\n",
+        .examples =
+            "holdfast doctor\n"
+            "\n"
+            "# before there is any configuration\n"
+            "holdfast doctor /data/app.db --store s3://backups/prod\n"
+            "\n"
+            "# what failed, for a script\n"
+            "holdfast doctor --json | jq -r '.checks[] | select(.result==\"failure\").hint'\n",
+        .flags = { { FLAG_QUICK_CHECK, "have SQLite look through each database, too" } },
+        .positional_max = ARGS_DATABASES_MAX,
+        .has_options = true,
+        .loads_itself = true,
+        .run = cmd_doctor,
     },
     {
         .name = "version",

@@ -29,6 +29,7 @@ enum flag_id {
     FLAG_RESTORE,
     FLAG_SAMPLE,
     FLAG_ALL,
+    FLAG_QUICK_CHECK,
     FLAG_FROM_PACKS,
     FLAG_PAGES,
     FLAG_ROWS,
@@ -70,11 +71,12 @@ struct command {
     const char *examples;    /* lines: a comment, then what to type */
     struct command_flag flags[COMMAND_FLAGS_MAX];
     size_t positional_min, positional_max;
-    bool has_options; /* takes settings, and has the configuration read */
+    bool has_options;  /* takes settings, and has the configuration read */
+    bool loads_itself; /* calls session_load() itself, for it goes on when that fails */
     int (*run)(struct session *session, struct err *err);
 };
 
-#define COMMAND_COUNT 16
+#define COMMAND_COUNT 17
 
 const struct command *command_at(size_t index); /* in the order of the help */
 /* NULL when there is none. */
@@ -97,6 +99,7 @@ int cmd_run(struct session *session, struct err *err);
 int cmd_agent(struct session *session, struct err *err);
 int cmd_status(struct session *session, struct err *err);
 int cmd_health(struct session *session, struct err *err);
+int cmd_doctor(struct session *session, struct err *err);
 int cmd_version(struct session *session, struct err *err);
 int cmd_help(struct session *session, struct err *err);
 

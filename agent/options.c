@@ -415,6 +415,7 @@ bool option_find_flag(const char *flag, struct option_name *ret_name)
 static void option_value_dispose(struct option_value *value)
 {
     free(value->text);
+    free(value->file);
     secret_dispose(&value->secret);
     *value = (struct option_value){ 0 };
 }
@@ -546,6 +547,8 @@ static int value_set_from_file(const struct option_spec *spec, struct option_val
     r = value_set(spec, value, content.ptr, err);
     if (r < 0)
         r = err_wrap(err, r, "'%s'", path);
+    if (r == 0 && spec->type == OPTION_SECRET && (value->file = strdup(path)) == NULL)
+        r = err_nomem(err);
 out:
     buf_wipe(&content);
     return r;

@@ -111,6 +111,7 @@ struct option_value {
     char *text;           /* NULL when unset, and for secrets */
     struct secret secret; /* of those */
     uint64_t number;      /* of the types that have one */
+    char *file;           /* that a secret was read from; else NULL */
     bool is_set;
 };
 

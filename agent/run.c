@@ -16,7 +16,7 @@ static int run_command(struct session *session, struct err *err)
 
     if (args_has(args, FLAG_HELP))
         return cmd_help(session, err);
-    if (args->command->has_options)
+    if (args->command->has_options && !args->command->loads_itself)
         r = session_load(session, err);
     return r < 0 ? r : args->command->run(session, err);
 }

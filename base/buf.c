@@ -143,16 +143,14 @@ void buf_add_str(struct buf *buf, struct str text)
     buf_add(buf, text.ptr, text.len);
 }
 
-void buf_addf(struct buf *buf, const char *format, ...)
+void buf_addfv(struct buf *buf, const char *format, va_list args)
 {
-    va_list args, again;
+    va_list again;
     char *to;
     int len;
 
-    va_start(args, format);
     va_copy(again, args);
     len = vsnprintf(NULL, 0, format, args);
-    va_end(args);
     assert(len >= 0);
     to = buf_reserve(buf, (size_t)len);
     if (to != NULL) {
@@ -160,6 +158,15 @@ void buf_addf(struct buf *buf, const char *format, ...)
         buf_commit(buf, (size_t)len);
     }
     va_end(again);
+}
+
+void buf_addf(struct buf *buf, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    buf_addfv(buf, format, args);
+    va_end(args);
 }
 
 void buf_add_hex(struct buf *buf, const void *data, size_t len)

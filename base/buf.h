@@ -8,6 +8,7 @@
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -53,6 +54,8 @@ void buf_add_char(struct buf *buf, char c);
 void buf_add_text(struct buf *buf, const char *text);
 void buf_add_str(struct buf *buf, struct str text);
 void buf_addf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buf_addfv(struct buf *buf, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 void buf_add_hex(struct buf *buf, const void *data, size_t len); /* lower case */
 /* Make room for len more bytes and return where they go; NULL on failure.  Count them with
  * buf_commit(). */

@@ -72,6 +72,7 @@ void http_response_dispose(struct http_response *response)
 {
     http_headers_dispose(&response->headers);
     response->status = 0;
+    response->certificate_ends_ms = 0;
 }
 
 void http_transport_free(struct http_transport *transport)

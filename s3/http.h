@@ -56,11 +56,12 @@ void http_headers_dispose(struct http_headers *headers);
 struct http_response {
     int status; /* 0 before there is one */
     struct http_headers headers;
+    int64_t certificate_ends_ms; /* when want_certificate was set and there is one; else 0 */
 };
 
 #define HTTP_RESPONSE_INIT                                                                         \
     {                                                                                              \
-        0, HTTP_HEADERS_INIT                                                                       \
+        0, HTTP_HEADERS_INIT, 0                                                                    \
     }
 
 /* A piece of the body; status and headers are complete by then.  A negative return ends the
@@ -79,6 +80,7 @@ struct http_request {
     int64_t stall_timeout_ms;    /* longest time without a byte in either direction */
     int64_t answer_timeout_ms;   /* the same, once the request is sent and no answer has begun */
     int64_t total_timeout_ms;    /* for all of it, plus what the bodies take at 32 KiB/s */
+    bool want_certificate;       /* until when the server's is valid */
     const struct cancel *cancel; /* may be NULL */
 };
 

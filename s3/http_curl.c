@@ -8,8 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include <curl/curl.h>
+#include <openssl/bio.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 
 #include "base/cancel.h"
@@ -396,6 +400,36 @@ static int fail(struct exchange *x, CURL *curl, CURLcode code)
     }
 }
 
+/* The server's own certificate is the first of the chain; libcurl gives each as PEM, too. */
+static int64_t certificate_end(CURL *curl)
+{
+    static const char mark[] = "Cert:";
+    struct curl_certinfo *chain = NULL;
+    const struct curl_slist *line;
+    X509 *certificate = NULL;
+    int64_t end_ms = 0;
+    struct tm tm;
+    BIO *bio;
+
+    if (curl_easy_getinfo(curl, CURLINFO_CERTINFO, &chain) != CURLE_OK || chain == NULL ||
+        chain->num_of_certs < 1)
+        return 0;
+    for (line = chain->certinfo[0]; line != NULL; line = line->next) {
+        if (strncmp(line->data, mark, sizeof(mark) - 1) == 0)
+            break;
+    }
+    if (line == NULL)
+        return 0;
+    bio = BIO_new_mem_buf(line->data + sizeof(mark) - 1, -1);
+    if (bio != NULL)
+        certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    if (certificate != NULL && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1)
+        end_ms = (int64_t)timegm(&tm) * 1000;
+    X509_free(certificate);
+    (void)BIO_free(bio);
+    return end_ms;
+}
+
 static CURL *take_handle(struct curl_transport *self)
 {
     CURL *curl = NULL;
@@ -440,6 +474,8 @@ static int curl_perform(struct http_transport *transport, const struct http_requ
     set_method(curl, request);
     (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, lines);
     (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_timeout_ms);
+    if (request->want_certificate)
+        (void)curl_easy_setopt(curl, CURLOPT_CERTINFO, 1L);
     code = curl_easy_setopt(curl, CURLOPT_URL, request->url);
     if (code == CURLE_OK)
         code = curl_easy_perform(curl);
@@ -447,6 +483,8 @@ static int curl_perform(struct http_transport *transport, const struct http_requ
         r = x.failed;
     } else if (code != CURLE_OK) {
         r = fail(&x, curl, code);
+    } else if (request->want_certificate) {
+        response->certificate_ends_ms = certificate_end(curl);
     }
 out:
     if (r == 0) {

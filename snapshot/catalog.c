@@ -118,9 +118,8 @@ int catalog_load(struct object_store *store, const char *database, bool new_if_a
     return r;
 }
 
-/* Two conditional writes of one name tell what the store makes of If-None-Match: *. */
-static int probe(struct object_store *store, const char *database,
-                 enum conditional_writes *ret_writes, struct err *err)
+int catalog_probe(struct object_store *store, const char *database,
+                  enum conditional_writes *ret_writes, struct err *err)
 {
     static const char content[] =
         "Written to see whether this store refuses to replace an object.\n";
@@ -207,7 +206,7 @@ static int try_commit(struct object_store *store, struct manifest *manifest,
     int r;
 
     if (manifest->generation == 0) {
-        r = probe(store, manifest->database, &manifest->conditional_writes, err);
+        r = catalog_probe(store, manifest->database, &manifest->conditional_writes, err);
         if (r < 0)
             return err_wrap(err, r, "try conditional writes");
         if (manifest->conditional_writes != CONDITIONAL_SUPPORTED) {

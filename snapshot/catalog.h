@@ -25,6 +25,11 @@ int catalog_load(struct object_store *store, const char *database, bool new_if_a
 int catalog_load_generation(struct object_store *store, const char *database, uint64_t generation,
                             struct manifest *ret_manifest, struct err *err);
 
+/* Two conditional writes of one name tell what the store makes of If-None-Match: *.  The object is
+ * "<database>/probe/<uuid>", and removed again; what stays all the same, a prune removes. */
+int catalog_probe(struct object_store *store, const char *database,
+                  enum conditional_writes *ret_writes, struct err *err);
+
 /* Applied to a manifest, perhaps several times, each time to a fresh one. */
 typedef int (*catalog_change_fn)(void *context, struct manifest *manifest, struct err *err);
 
@@ -35,7 +40,7 @@ struct catalog_commit_options {
 };
 
 /* manifest: what the caller loaded; on success what was written.  Generation 0 probes the store's
- * conditional writes first (an object "<database>/probe/<uuid>", removed again). */
+ * conditional writes first. */
 int catalog_commit(struct object_store *store, struct manifest *manifest, catalog_change_fn change,
                    void *context, const struct catalog_commit_options *options, struct err *err);
 

@@ -353,6 +353,11 @@ out:
     return 0;
 }
 
+struct s3_client *s3_store_client(const struct object_store *store)
+{
+    return store->ops == &s3_ops ? self_of(store)->client : NULL;
+}
+
 void s3_store_counters(const struct object_store *store, struct s3_counters *ret_counters)
 {
     memset(ret_counters, 0, sizeof(*ret_counters));

@@ -14,6 +14,9 @@ struct s3_options;
 int s3_store_new(const struct s3_options *options, const char *prefix,
                  struct object_store **ret_store, struct err *err);
 
+/* The client behind it, borrowed; NULL for a store of another kind. */
+struct s3_client *s3_store_client(const struct object_store *store);
+
 /* What has been requested so far; all zero for a store of another kind. */
 void s3_store_counters(const struct object_store *store, struct s3_counters *ret_counters);
 

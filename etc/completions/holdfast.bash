@@ -15,7 +15,7 @@ _holdfast_databases() { sed -n 's/^[[:blank:]]*\[database:\([^]]*\)\].*/\1/p' "$
 
 _holdfast() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands='create list download restore verify repair diff prune pin unpin run agent status health version help' command='' i
+    local commands='create list download restore verify repair diff prune pin unpin run agent status health doctor version help' command='' i
     local settings='--store --endpoint --region --addressing --access-key-id
         --secret-access-key-file --session-token-file --profile --ca-file --attempts --state-dir
         --spool-dir --log --workers --final-backup --stop-timeout --jitter --listen --metrics-file --schedule --timezone --max-age --threads --compression --part-size --busy-timeout --full-every --keep-last --keep-hourly
@@ -64,6 +64,7 @@ _holdfast() {
     repair) own='--from-packs --name --dry-run' ;;
     pin | unpin) own='--name' ;;
     run) own='--all' ;;
+    doctor) own='--quick-check' ;;
     diff) own='--rows --limit --pages --name' ;;
     esac
     if [[ $cur == -* ]]; then

@@ -6,8 +6,8 @@ function __holdfast_databases
     test -r $config; and sed -n 's/^[[:blank:]]*\[database:\([^]]*\)\].*/\1/p' $config
 end
 
-set -l commands create list download restore verify repair diff prune pin unpin run agent status health version help
-set -l with_settings '__fish_seen_subcommand_from create list download restore verify repair diff prune pin unpin run agent status health'
+set -l commands create list download restore verify repair diff prune pin unpin run agent status health doctor version help
+set -l with_settings '__fish_seen_subcommand_from create list download restore verify repair diff prune pin unpin run agent status health doctor'
 
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a create -d 'back up a database that is in use'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a list -d 'show the backups of a database'
@@ -23,6 +23,7 @@ complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a run -d
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a agent -d 'back up on schedule'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a status -d 'how scheduled backups have gone'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a health -d 'fail unless backups are new enough'
+complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a doctor -d 'find out what is wrong'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a version -d 'show the version'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a help -d 'explain a command'
 complete -c holdfast -n '__fish_seen_subcommand_from help' -f -a "$commands"
@@ -49,6 +50,7 @@ complete -c holdfast -n '__fish_seen_subcommand_from diff' -l rows -d 'list keys
 complete -c holdfast -n '__fish_seen_subcommand_from diff' -l limit -x -d 'keys a table and kind'
 complete -c holdfast -n '__fish_seen_subcommand_from diff' -l pages -d 'pages only'
 complete -c holdfast -n '__fish_seen_subcommand_from run' -l all -d 'also what is not due'
+complete -c holdfast -n '__fish_seen_subcommand_from doctor' -l quick-check -d 'of each database, too'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l at -x -d 'the newest at or before'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l undo -d 'from before the last restore'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l swap -d 'exchange the file'

@@ -641,7 +641,7 @@ class BadInput(Case):
 
     def test_commands_and_flags_that_are_none(self):
         self.fails(2, ["'creat'", "'create'"], "creat", store=False)
-        for name in ("exec", "doctor"):
+        for name in ("exec",):
             self.fails(2, "no command '%s'" % name, name, store=False)
         self.fails(2, "'--thread'", "list", "app", "--thread", "1")
         self.fails(2, "'list' has no flag '--force'", "list", "app", "--force")

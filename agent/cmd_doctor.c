@@ -1,0 +1,145 @@
+#include "agent/command.h"
+
+#include "agent/doctor.h"
+#include "agent/doctor_report.h"
+#include "agent/session.h"
+#include "base/cancel.h"
+#include "base/err.h"
+#include "store/object_store.h"
+#include "store/s3_store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NO_DATABASE "holdfast-doctor" /* whose probes are made where no database is named */
+#define ATTEMPTS    "2"               /* for each request, so that the answer comes soon */
+
+struct visit {
+    struct session *session;
+    struct doctor_report report;
+    char **stores; /* that have been looked at */
+    size_t store_count;
+    unsigned long long size_max; /* bytes, of a database */
+};
+
+/* Several databases mostly share one store. */
+static bool is_new_store(struct visit *visit, const char *url)
+{
+    char **grown;
+
+    for (size_t i = 0; i < visit->store_count; i++) {
+        if (strcmp(visit->stores[i], url) == 0)
+            return false;
+    }
+    grown = realloc((void *)visit->stores, (visit->store_count + 1) * sizeof(*grown));
+    if (grown == NULL)
+        return true;
+    visit->stores = grown;
+    visit->stores[visit->store_count] = strdup(url);
+    visit->store_count += visit->stores[visit->store_count] != NULL;
+    return true;
+}
+
+static void check_open_store(struct visit *visit, struct object_store *store, const char *name)
+{
+    struct doctor_report *report = &visit->report;
+    struct s3_client *client = s3_store_client(store);
+
+    if (client != NULL && !doctor_check_server(report, client)) {
+        doctor_skip_rights(report, "the server cannot be reached");
+    } else {
+        doctor_check_rights(report, store, client, name);
+    }
+}
+
+static void check_store(struct visit *visit, const struct session *session, const char *name)
+{
+    const char *url = settings_text(&session->settings, OPTION_URL);
+    struct object_store *store = NULL;
+    struct err err = { 0 };
+
+    if (session_open_store(session, &store, &err) < 0) {
+        if (!is_new_store(visit, url != NULL ? url : ""))
+            return;
+        doctor_subject(&visit->report, "store%s%s", url != NULL ? " " : "", url != NULL ? url : "");
+        doctor_fail(&visit->report, "settings", &err);
+        doctor_skip_server(&visit->report, "the store cannot be opened");
+        doctor_skip_rights(&visit->report, "the store cannot be opened");
+        return;
+    }
+    if (is_new_store(visit, store->url)) {
+        doctor_subject(&visit->report, "store %s", store->url);
+        check_open_store(visit, store, name);
+    }
+    object_store_free(store);
+}
+
+static void check_database(struct visit *visit, const struct database *database)
+{
+    struct session own = session_for(visit->session, database->options, visit->session->cancel);
+    unsigned long long size;
+
+    size =
+        doctor_check_database(&visit->report, &own, database, args_has(own.args, FLAG_QUICK_CHECK));
+    if (size > visit->size_max)
+        visit->size_max = size;
+    check_store(visit, &own, database->name);
+}
+
+static void check_named(struct visit *visit, const char *argument)
+{
+    struct database database = { 0 };
+    struct err err = { 0 };
+
+    if (database_resolve(&visit->session->config, argument, NULL, DATABASE_NEED_TARGET, &database,
+                         &err) < 0) {
+        doctor_subject(&visit->report, "database %s", argument);
+        doctor_fail(&visit->report, "name", &err);
+        return;
+    }
+    check_database(visit, &database);
+    database_dispose(&database);
+}
+
+static void check_all(struct visit *visit)
+{
+    const struct args *args = visit->session->args;
+    const struct config *config = &visit->session->config;
+    const size_t named = args->positional_count;
+    const size_t count = named > 0 ? named : config->database_count;
+
+    for (size_t i = 0; i < count && !cancel_is_set(visit->session->cancel); i++)
+        check_named(visit, named > 0 ? args->positionals[i] : config->databases[i].name);
+    if (visit->store_count == 0) /* of no database's */
+        check_store(visit, visit->session, NO_DATABASE);
+    doctor_check_directories(&visit->report, visit->session, visit->size_max);
+}
+
+/* In the weakest layer: whoever asks for another number of attempts gets it. */
+static void set_attempts(struct session *session)
+{
+    const struct option_name name = { OPTION_ATTEMPTS, false };
+
+    (void)option_set_put(&session->aws_env, name, ATTEMPTS, "attempts", NULL);
+}
+
+int cmd_doctor(struct session *session, struct err *err)
+{
+    struct visit visit = { .session = session };
+    struct err why = { 0 };
+    int r;
+
+    doctor_report_init(&visit.report, session->out, session->json);
+    r = session_load(session, &why);
+    doctor_check_config(&visit.report, session, r < 0 ? &why : NULL);
+    set_attempts(session);
+    check_all(&visit);
+    r = cancel_check(session->cancel, err);
+    if (r == 0)
+        r = doctor_report_end(&visit.report, err);
+    doctor_report_dispose(&visit.report);
+    for (size_t i = 0; i < visit.store_count; i++)
+        free(visit.stores[i]);
+    free((void *)visit.stores);
+    return r;
+}
