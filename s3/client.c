@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libxml/parser.h>
-
 #include "base/clock.h"
 #include "base/err.h"
 #include "s3/request.h"
@@ -76,7 +74,6 @@ int s3_client_new(const struct s3_options *options, struct s3_client **ret_clien
 
     if (client == NULL)
         return err_nomem(err);
-    xmlInitParser(); /* before a second thread could */
     (void)pthread_mutex_init(&client->lock, NULL);
     client->clock = options->clock != NULL ? options->clock : clock_system();
     client->cancel = options->cancel;

@@ -4,92 +4,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libxml/parser.h>
-#include <libxml/tree.h>
-
 #include "base/err.h"
 #include "base/parse.h"
 #include "s3/uri.h"
+#include "s3/xml_tree.h"
 
 #define ITEM_COUNT_MAX 100000u /* of one page; S3 sends at most 1000 */
 
-static bool is_named(const xmlNode *node, const char *name)
+static bool is_named(const struct xml_node *node, const char *name)
 {
-    return node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0;
+    return strcmp(node->name, name) == 0;
 }
 
-static const xmlNode *child(const xmlNode *parent, const char *name)
+/* The text of a child, malloc'd; "" when there is none; NULL when out of memory. */
+static char *child_text(const struct xml_node *parent, const char *name)
 {
-    for (const xmlNode *node = parent->children; node != NULL; node = node->next) {
-        if (is_named(node, name))
-            return node;
-    }
-    return NULL;
+    return strdup(xml_node_text(parent, name));
 }
 
-/* malloc'd, NULL when out of memory. */
-static char *node_text(const xmlNode *node)
+static bool child_is(const struct xml_node *parent, const char *name, const char *value)
 {
-    xmlChar *content = xmlNodeGetContent(node);
-    char *copy = strdup(content != NULL ? (const char *)content : "");
-
-    xmlFree(content);
-    return copy;
-}
-
-/* The text of a child; "" when there is none; NULL when out of memory. */
-static char *child_text(const xmlNode *parent, const char *name)
-{
-    const xmlNode *node = child(parent, name);
-
-    return node != NULL ? node_text(node) : strdup("");
-}
-
-static bool child_is(const xmlNode *parent, const char *name, const char *value)
-{
-    char *text = child_text(parent, name);
-    const bool is = text != NULL && strcmp(text, value) == 0;
-
-    free(text);
-    return is;
+    return strcmp(xml_node_text(parent, name), value) == 0;
 }
 
 /* Cut to the field's size, with control characters made harmless: it goes into messages. */
-static void child_copy(const xmlNode *parent, const char *name, char *out, size_t size)
+static void child_copy(const struct xml_node *parent, const char *name, char *out, size_t size)
 {
-    char *text = child_text(parent, name);
-
-    (void)snprintf(out, size, "%s", text != NULL ? text : "");
+    (void)snprintf(out, size, "%s", xml_node_text(parent, name));
     for (char *p = out; *p != '\0'; p++) {
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             *p = ' ';
     }
-    free(text);
-}
-
-/* NULL when text is no well-formed document without a DTD. */
-static xmlDoc *parse(struct str text)
-{
-    xmlDoc *document;
-
-    while (text.len > 0 && strchr(" \t\r\n", text.ptr[0]) != NULL && text.ptr[0] != '\0') {
-        text.ptr++;
-        text.len--;
-    }
-    /* No S3 document has a DTD, and refusing one here keeps entities from being declared at all;
-     * the encoding is given below, so that it cannot hide in another one. */
-    if (text.len == 0 || text.len > S3_XML_LEN_MAX ||
-        memmem(text.ptr, text.len, "<!DOCTYPE", 9) != NULL)
-        return NULL;
-    document = xmlReadMemory(text.ptr, (int)text.len, NULL, "UTF-8",
-                             XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                                 XML_PARSE_NOCDATA | XML_PARSE_COMPACT);
-    if (document != NULL &&
-        (document->intSubset != NULL || xmlDocGetRootElement(document) == NULL)) {
-        xmlFreeDoc(document);
-        return NULL;
-    }
-    return document;
 }
 
 static int not_a(const char *root, struct err *err)
@@ -97,24 +42,24 @@ static int not_a(const char *root, struct err *err)
     return err_set(err, ERR_PROTOCOL, "the answer is not a %s document", root);
 }
 
-/* A document with the root that is expected; *ret_root lives as long as it. */
-static int parse_as(struct str text, const char *root, xmlDoc **ret_document,
-                    const xmlNode **ret_root, struct err *err)
+/* A document with the root that is expected. */
+static int parse_as(struct str text, const char *root, struct xml_tree *ret_tree, struct err *err)
 {
-    xmlDoc *document = parse(text);
+    struct xml_tree tree = XML_TREE_INIT;
+    int r;
 
-    if (document == NULL)
-        return not_a(root, err);
-    *ret_root = xmlDocGetRootElement(document);
-    if (!is_named(*ret_root, root)) {
-        xmlFreeDoc(document);
+    r = xml_tree_parse(text, &tree, err);
+    if (r < 0)
+        return r == ERR_NOMEM ? r : not_a(root, err);
+    if (!is_named(tree.root, root)) {
+        xml_tree_dispose(&tree);
         return not_a(root, err);
     }
-    *ret_document = document;
+    *ret_tree = tree;
     return 0;
 }
 
-static void read_error(const xmlNode *node, struct s3_xml_error *ret_error)
+static void read_error(const struct xml_node *node, struct s3_xml_error *ret_error)
 {
     child_copy(node, "Code", ret_error->code, sizeof(ret_error->code));
     child_copy(node, "Message", ret_error->message, sizeof(ret_error->message));
@@ -125,14 +70,14 @@ static void read_error(const xmlNode *node, struct s3_xml_error *ret_error)
 
 bool s3_xml_error_parse(struct str text, struct s3_xml_error *ret_error)
 {
-    xmlDoc *document = parse(text);
-    const xmlNode *node = NULL;
+    struct xml_tree tree = XML_TREE_INIT;
+    const struct xml_node *node;
 
-    if (document == NULL)
+    if (xml_tree_parse(text, &tree, NULL) < 0)
         return false;
-    node = xmlDocGetRootElement(document);
+    node = tree.root;
     if (is_named(node, "ErrorResponse")) {
-        node = child(node, "Error");
+        node = xml_node_child(node, "Error");
     } else if (!is_named(node, "Error")) {
         node = NULL;
     }
@@ -140,7 +85,7 @@ bool s3_xml_error_parse(struct str text, struct s3_xml_error *ret_error)
         memset(ret_error, 0, sizeof(*ret_error));
         read_error(node, ret_error);
     }
-    xmlFreeDoc(document);
+    xml_tree_dispose(&tree);
     return node != NULL;
 }
 
@@ -166,8 +111,8 @@ void s3_list_page_dispose(struct s3_list_page *page)
 }
 
 /* A key: decoded when the page declares that it is encoded, and only then. */
-static int read_key(const xmlNode *parent, const char *name, bool is_encoded, char **ret_key,
-                    struct err *err)
+static int read_key(const struct xml_node *parent, const char *name, bool is_encoded,
+                    char **ret_key, struct err *err)
 {
     char *text = child_text(parent, name);
     struct buf decoded = BUF_INIT(S3_XML_LEN_MAX);
@@ -190,7 +135,8 @@ static int read_key(const xmlNode *parent, const char *name, bool is_encoded, ch
     return r;
 }
 
-static int read_time(const xmlNode *parent, const char *name, int64_t *ret_ms, struct err *err)
+static int read_time(const struct xml_node *parent, const char *name, int64_t *ret_ms,
+                     struct err *err)
 {
     char *text = child_text(parent, name);
     int r = 0;
@@ -203,7 +149,7 @@ static int read_time(const xmlNode *parent, const char *name, int64_t *ret_ms, s
     return r;
 }
 
-static int read_object(const xmlNode *node, bool is_encoded, struct s3_list_item *item,
+static int read_object(const struct xml_node *node, bool is_encoded, struct s3_list_item *item,
                        struct err *err)
 {
     char *size = child_text(node, "Size");
@@ -221,13 +167,13 @@ static int read_object(const xmlNode *node, bool is_encoded, struct s3_list_item
     return r < 0 ? r : read_key(node, "Key", is_encoded, &item->key, err);
 }
 
-static int read_prefix(const xmlNode *node, bool is_encoded, struct s3_list_item *item,
+static int read_prefix(const struct xml_node *node, bool is_encoded, struct s3_list_item *item,
                        struct err *err)
 {
     return read_key(node, "Prefix", is_encoded, &item->key, err);
 }
 
-static int read_upload(const xmlNode *node, bool is_encoded, struct s3_list_item *item,
+static int read_upload(const struct xml_node *node, bool is_encoded, struct s3_list_item *item,
                        struct err *err)
 {
     int r = read_time(node, "Initiated", &item->info.modified_ms, err);
@@ -241,13 +187,14 @@ static int read_upload(const xmlNode *node, bool is_encoded, struct s3_list_item
 }
 
 /* All children of that name, in the document's order. */
-static int read_items(const xmlNode *root, const char *name,
-                      int (*read)(const xmlNode *, bool, struct s3_list_item *, struct err *),
+static int read_items(const struct xml_node *root, const char *name,
+                      int (*read)(const struct xml_node *, bool, struct s3_list_item *,
+                                  struct err *),
                       bool is_encoded, struct s3_list_item **items, size_t *count, struct err *err)
 {
     size_t room = 0;
 
-    for (const xmlNode *node = root->children; node != NULL; node = node->next)
+    for (const struct xml_node *node = root->child; node != NULL; node = node->next)
         room += is_named(node, name) ? 1 : 0;
     if (room == 0)
         return 0;
@@ -256,7 +203,7 @@ static int read_items(const xmlNode *root, const char *name,
     *items = calloc(room, sizeof(**items));
     if (*items == NULL)
         return err_nomem(err);
-    for (const xmlNode *node = root->children; node != NULL; node = node->next) {
+    for (const struct xml_node *node = root->child; node != NULL; node = node->next) {
         int r;
 
         if (!is_named(node, name))
@@ -269,7 +216,8 @@ static int read_items(const xmlNode *root, const char *name,
 }
 
 /* NULL with 0 when the child is absent or blank. */
-static int read_token(const xmlNode *root, const char *name, char **ret_token, struct err *err)
+static int read_token(const struct xml_node *root, const char *name, char **ret_token,
+                      struct err *err)
 {
     char *text = child_text(root, name);
 
@@ -283,7 +231,7 @@ static int read_token(const xmlNode *root, const char *name, char **ret_token, s
     return 0;
 }
 
-static int read_list(const xmlNode *root, struct s3_list_page *page, struct err *err)
+static int read_list(const struct xml_node *root, struct s3_list_page *page, struct err *err)
 {
     const bool is_encoded = child_is(root, "EncodingType", "url");
     int r;
@@ -302,7 +250,7 @@ static int read_list(const xmlNode *root, struct s3_list_page *page, struct err 
     return r;
 }
 
-static int read_uploads(const xmlNode *root, struct s3_list_page *page, struct err *err)
+static int read_uploads(const struct xml_node *root, struct s3_list_page *page, struct err *err)
 {
     const bool is_encoded = child_is(root, "EncodingType", "url");
     int r;
@@ -319,19 +267,18 @@ static int read_uploads(const xmlNode *root, struct s3_list_page *page, struct e
 }
 
 static int parse_page(struct str text, const char *root_name,
-                      int (*read)(const xmlNode *, struct s3_list_page *, struct err *),
+                      int (*read)(const struct xml_node *, struct s3_list_page *, struct err *),
                       struct s3_list_page *ret_page, struct err *err)
 {
     struct s3_list_page page = S3_LIST_PAGE_INIT;
-    xmlDoc *document = NULL;
-    const xmlNode *root;
+    struct xml_tree tree = XML_TREE_INIT;
     int r;
 
-    r = parse_as(text, root_name, &document, &root, err);
+    r = parse_as(text, root_name, &tree, err);
     if (r < 0)
         return r;
-    r = read(root, &page, err);
-    xmlFreeDoc(document);
+    r = read(tree.root, &page, err);
+    xml_tree_dispose(&tree);
     if (r < 0) {
         s3_list_page_dispose(&page);
     } else {
@@ -352,16 +299,15 @@ int s3_xml_uploads_parse(struct str text, struct s3_list_page *ret_page, struct 
 
 int s3_xml_initiate_parse(struct str text, char **ret_upload_id, struct err *err)
 {
-    xmlDoc *document = NULL;
-    const xmlNode *root;
+    struct xml_tree tree = XML_TREE_INIT;
     char *id = NULL;
     int r;
 
-    r = parse_as(text, "InitiateMultipartUploadResult", &document, &root, err);
+    r = parse_as(text, "InitiateMultipartUploadResult", &tree, err);
     if (r < 0)
         return r;
-    r = read_token(root, "UploadId", &id, err);
-    xmlFreeDoc(document);
+    r = read_token(tree.root, "UploadId", &id, err);
+    xml_tree_dispose(&tree);
     if (r == 0 && id == NULL)
         r = err_set(err, ERR_PROTOCOL, "the answer names no UploadId");
     if (r == 0)
@@ -371,25 +317,24 @@ int s3_xml_initiate_parse(struct str text, char **ret_upload_id, struct err *err
 
 int s3_xml_complete_parse(struct str text, struct err *err)
 {
-    xmlDoc *document = NULL;
-    const xmlNode *root;
-    const int r = parse_as(text, "CompleteMultipartUploadResult", &document, &root, err);
+    struct xml_tree tree = XML_TREE_INIT;
+    const int r = parse_as(text, "CompleteMultipartUploadResult", &tree, err);
 
     if (r == 0)
-        xmlFreeDoc(document);
+        xml_tree_dispose(&tree);
     return r;
 }
 
 int s3_xml_delete_parse(struct str text, struct s3_xml_error *ret_error, struct err *err)
 {
-    xmlDoc *document = NULL;
-    const xmlNode *root;
+    struct xml_tree tree = XML_TREE_INIT;
     int r;
 
-    r = parse_as(text, "DeleteResult", &document, &root, err);
+    r = parse_as(text, "DeleteResult", &tree, err);
     if (r < 0)
         return r;
-    for (const xmlNode *node = root->children; node != NULL && r == 0; node = node->next) {
+    for (const struct xml_node *node = tree.root->child; node != NULL && r == 0;
+         node = node->next) {
         struct s3_xml_error error = { .code = "" };
         char key[256];
 
@@ -402,7 +347,7 @@ int s3_xml_delete_parse(struct str text, struct s3_xml_error *ret_error, struct 
         *ret_error = error;
         r = err_set(err, ERR_SERVER, "delete '%s': %s", key, error.code);
     }
-    xmlFreeDoc(document);
+    xml_tree_dispose(&tree);
     return r;
 }
 

@@ -1,9 +1,8 @@
 /*
  * xml.h - the XML documents of S3: what servers answer, and the two that we send.
  *
- * Answers are hostile until parsed: no DTD, no entity but XML's own, no network, a size cap, and
- * names compared without their namespace, which differs from server to server.  White space before
- * the document is skipped: servers send it to keep a connection alive.  Pure.
+ * Answers are hostile until parsed: see xml_tree.h.  White space before the document is skipped:
+ * servers send it to keep a connection alive.  Pure.
  *
  * Source: docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
  */
@@ -16,10 +15,11 @@
 
 #include "base/buf.h"
 #include "s3/client.h"
+#include "s3/xml_tree.h"
 
 struct err;
 
-#define S3_XML_LEN_MAX (16u << 20) /* bytes of a document; a page of 1000 keys is under 2 MiB */
+#define S3_XML_LEN_MAX XML_TREE_LEN_MAX /* a page of 1000 keys is under 2 MiB */
 
 /* Unset fields are empty; what is too long is cut. */
 struct s3_xml_error {

@@ -3,7 +3,7 @@
 
 build_packages=(
     gcc libc6-dev cmake ninja-build pkg-config
-    libsqlite3-dev libcurl4-openssl-dev libssl-dev libxml2-dev libinih-dev libzstd-dev
+    libsqlite3-dev libcurl4-openssl-dev libssl-dev libexpat1-dev libinih-dev libzstd-dev
     libxxhash-dev libjansson-dev libmicrohttpd-dev
 )
 demo_packages=(sqlite3 zstd python3 ca-certificates)

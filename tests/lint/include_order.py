@@ -23,7 +23,7 @@ LIBRARIES = {
     "xxhash.h": {"snapshot", "agent"},
     "jansson.h": {"snapshot", "agent"},
     "curl/": {"s3", "agent"},
-    "libxml/": {"s3", "agent"},
+    "expat.h": {"s3", "agent"},
     "ini.h": {"s3", "agent"},  # s3: the shared credentials file
     "openssl/": {"base", "s3", "snapshot", "agent"},
     "microhttpd.h": {"agent"},
