@@ -1,8 +1,8 @@
 """Goal: the status page looks as it should in a real browser: styled under its own policy, nothing
 wider than the window, light and dark, on a desktop and on a telephone.
 
-The pages are those of the unit test, which knows every state that a database can be in, and one of a
-real agent.  With HOLDFAST_TEST_SHOTS set, screenshots are left in that directory, to be looked at.
+The pages are those of the unit test, which knows every state that a database can be in, and one
+of a real agent.  With HOLDFAST_TEST_SHOTS set, screenshots are left there, to be looked at.
 
 usage: test_status_page.py PROGRAM [unittest arguments], where PROGRAM is the unit test
 """
@@ -92,7 +92,8 @@ class StatusPage(test_endpoint.Watched):
         self.wait_for_success("shop")
         testlib.wait_for(lambda: "failed 1 time" in self.get("/healthz")[1])
         answer = self.fetch("/")
-        pages["live"], self.policy = answer.read().decode(), answer.headers["Content-Security-Policy"]
+        pages["live"] = answer.read().decode()
+        self.policy = answer.headers["Content-Security-Policy"]
         self.stop(process)
         return pages
 
