@@ -1,13 +1,16 @@
 #include "agent/backup_job.h"
 
+#include "agent/backup_hooks.h"
 #include "agent/database.h"
 #include "agent/history.h"
 #include "agent/retention_policy.h"
 #include "agent/session.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "retention/merge.h"
 #include "retention/prune.h"
+#include "snapshot/catalog.h"
 
 #include <stdlib.h>
 
@@ -51,61 +54,126 @@ static struct backup_options options_of(const struct session *session, const str
     };
 }
 
-/* What is done with the manifest that lists the backup, before it is written. */
-struct commit {
-    struct prune_amend *prune; /* NULL: nothing is given up */
-    struct history_catalog *catalog;
+/* What goes into the commit beside the backup: first the mark, which the policy then heeds. */
+struct amendment {
+    struct guard guard;
+    struct prune_amend prune;
+    bool with_prune;
+    struct history_catalog *catalog; /* NULL: nobody wants to see it */
 };
 
 static int amend(void *context, struct manifest *manifest, int64_t now_ms, struct err *err)
 {
-    const struct commit *commit = context;
+    struct amendment *amendment = context;
+
     int r = 0;
 
-    if (commit->prune != NULL)
-        r = prune_amend(commit->prune, manifest, now_ms, err);
-    if (r == 0 && commit->catalog != NULL)
-        (void)history_catalog_set(commit->catalog, manifest, NULL);
+    guard_compare(&amendment->guard, manifest);
+    if (amendment->with_prune)
+        r = prune_amend(&amendment->prune, manifest, now_ms, err);
+    if (r == 0 && amendment->catalog != NULL)
+        (void)history_catalog_set(amendment->catalog, manifest, NULL);
+    return r;
+}
+
+/* Whether somebody has unpinned meanwhile what was marked; a store that does not say counts as no.
+ */
+static void review(const struct backup_job *job, struct guard *guard)
+{
+    struct manifest manifest = MANIFEST_INIT;
+
+    guard->verdict.shrunk = true;
+    if (catalog_load(job->store, job->database->name, false, &manifest, NULL) == 0)
+        guard_review(guard, &manifest);
+    manifest_dispose(&manifest);
+}
+
+static int make_backup(const struct backup_job *job, const struct backup_options *options,
+                       struct amendment *amendment, struct backup_job_result *result,
+                       struct err *err)
+{
+    int r;
+
+    r = backup_create(job->store, options, &result->record, &result->report, err);
+    if (r < 0)
+        return r;
+    if (!result->report.unchanged) {
+        guard_finish(&amendment->guard, &result->record);
+    } else if (job->review) {
+        review(job, &amendment->guard);
+    }
+    result->guard = amendment->guard.verdict;
+    return 0;
+}
+
+/* With the settings' commands around it. */
+static int make_backup_with_hooks(const struct session *session, const struct backup_job *job,
+                                  const struct backup_options *options, struct amendment *amendment,
+                                  struct backup_job_result *result, struct err *err)
+{
+    const int64_t begin_ms = clock_mono_ms(session->clock);
+    struct backup_hooks_outcome outcome = { .result = NULL };
+    struct err why = { 0 };
+    int r;
+
+    r = backup_hooks_before(session, job->database, &why);
+    if (r == 0)
+        r = make_backup(job, options, amendment, result, &why);
+    outcome.duration_ms = clock_mono_ms(session->clock) - begin_ms;
+    outcome.message = why.msg;
+    if (r == 0)
+        outcome.result = result;
+    backup_hooks_after(session, job->database, &outcome);
+    if (r < 0 && err != NULL)
+        *err = why;
     return r;
 }
 
 int backup_job_run(const struct session *session, const struct backup_job *job,
-                   struct backup_record *ret_record, struct backup_report *ret_report,
-                   struct err *err)
+                   struct backup_job_result *ret_result, struct err *err)
 {
     struct retention_policy policy;
     struct backup_options options = options_of(session, job);
-    struct prune_amend prune = {
-        .store = job->store,
-        .options = { .database = job->database->name,
-                     .policy = &policy,
-                     .grace_ms = prune_grace_from_settings(&session->settings),
-                     .repack = true,
-                     .max_unused = max_unused_from_settings(&session->settings),
-                     .spool_dir = settings_text(&session->settings, OPTION_SPOOL_DIR),
-                     .clock = session->clock,
-                     .cancel = session->cancel },
+    struct amendment amendment = {
+        .prune = { .store = job->store,
+                   .options = { .database = job->database->name,
+                                .policy = &policy,
+                                .grace_ms = prune_grace_from_settings(&session->settings),
+                                .repack = true,
+                                .max_unused = max_unused_from_settings(&session->settings),
+                                .spool_dir = settings_text(&session->settings, OPTION_SPOOL_DIR),
+                                .clock = session->clock,
+                                .cancel = session->cancel } },
+        .with_prune = job->prune,
+        .catalog = job->catalog,
     };
-    struct commit commit = { .prune = job->prune ? &prune : NULL, .catalog = job->catalog };
+    struct backup_job_result result = { .report = { .unchanged = false } };
     struct lock lock = LOCK_INIT;
     char *state_dir = session_state_dir(session);
     int r;
 
+    guard_init(
+        &amendment.guard, state_dir, job->database->name,
+        (enum guard_mode)settings_number(&session->settings, OPTION_SHRINK_GUARD, GUARD_WARN));
     r = retention_policy_from_settings(&session->settings, &policy, err);
     if (r < 0)
         goto out;
     options.merge_context = &policy;
     options.state_dir = state_dir;
     options.amend = amend;
-    options.amend_context = &commit;
+    options.amend_context = &amendment;
     r = session_lock(session, job->database->name, BUSY_TIMEOUT_MS, &lock, err);
     if (r < 0)
         goto out;
-    r = backup_create(job->store, &options, ret_record, ret_report, err);
-    if (r == 0)
-        finish_prune(&prune);
+    options.tables = &amendment.guard.tables;
+    r = make_backup_with_hooks(session, job, &options, &amendment, &result, err);
+    if (r == 0) {
+        *ret_result = result;
+        finish_prune(&amendment.prune); /* which may take long, and `after` does not wait for */
+    }
 out:
-    prune_amend_dispose(&prune);
+    guard_dispose(&amendment.guard);
+    prune_amend_dispose(&amendment.prune);
     lock_release(&lock);
     free(state_dir);
     return r;

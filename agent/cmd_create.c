@@ -89,8 +89,7 @@ static int back_up(struct session *session, struct object_store *store,
         .prune = args_has(session->args, FLAG_PRUNE),
     };
     struct progress_bar *bar = NULL;
-    struct backup_record record = { 0 };
-    struct backup_report report = { 0 };
+    struct backup_job_result result = { .report = { .unchanged = false } };
     char what[PROGRESS_WHAT_LEN];
     int r;
 
@@ -99,11 +98,11 @@ static int back_up(struct session *session, struct object_store *store,
     if (r < 0)
         return r;
     job.progress = progress_bar_progress(bar);
-    r = backup_job_run(session, &job, &record, &report, err);
+    r = backup_job_run(session, &job, &result, err);
     progress_bar_stop(bar);
     if (r == 0)
-        r = print_created(session, store, database, &record, report.unchanged, err);
-    backup_record_dispose(&record);
+        r = print_created(session, store, database, &result.record, result.report.unchanged, err);
+    backup_record_dispose(&result.record);
     return r;
 }
 

@@ -1,5 +1,6 @@
 #include "agent/command.h"
 
+#include "agent/job_status.h"
 #include "agent/output.h"
 #include "agent/session.h"
 #include "agent/text.h"
@@ -9,6 +10,7 @@
 #include "snapshot/catalog.h"
 #include "store/object_store.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define TEXT_LEN_MAX 4096
@@ -27,6 +29,8 @@ static int set_pin(void *context, struct manifest *manifest, struct err *err)
     for (size_t i = 0; i < manifest->backup_count; i++) {
         if (strcmp(manifest->backups[i].id, pin->id) == 0) {
             manifest->backups[i].pinned = pin->pinned;
+            if (!pin->pinned)
+                manifest->backups[i].guarded = false;
             return 0;
         }
     }
@@ -47,14 +51,30 @@ static int print_pin(struct session *session, const struct database *database,
     }
     backup_describe(&text, backup, clock_now_ms(session->clock));
     if (pin->changed) {
-        buf_add_text(&text,
-                     pin->pinned ? " is pinned: no policy removes it\n" : " is no longer pinned\n");
+        buf_add_text(&text, pin->pinned ? " is pinned: no policy removes it\n"
+                                        : " is left to the policy again\n");
     } else {
         buf_add_text(&text, pin->pinned ? " is pinned already\n" : " is not pinned anyhow\n");
     }
     r = output_text(session->out, &text, err);
     buf_dispose(&text);
     return r;
+}
+
+/* Who looks at the backup from before a loss, and lets it go, has been told.  On another machine
+ * the next run of the agent there finds out. */
+static void acknowledge(const struct session *session, const struct database *database,
+                        const char *id)
+{
+    char *state_dir = session_state_dir(session);
+    struct job_status status = { 0 };
+
+    if (state_dir != NULL && job_status_load(state_dir, database->name, &status, NULL) == 0 &&
+        status.shrunk && strcmp(status.kept_id, id) == 0) {
+        job_status_acknowledge(&status);
+        (void)job_status_save(state_dir, database->name, &status, NULL);
+    }
+    free(state_dir);
 }
 
 static int change_pin(struct session *session, struct object_store *store,
@@ -72,12 +92,14 @@ static int change_pin(struct session *session, struct object_store *store,
         r = manifest_find_backup(&manifest, session->args->positionals[1], &backup, err);
     if (r == 0) {
         memcpy(pin.id, backup->id, sizeof(pin.id));
-        pin.changed = backup->pinned != pinned;
+        pin.changed = backup->pinned != pinned || (backup->guarded && !pinned);
         if (pin.changed)
             r = catalog_commit(store, &manifest, set_pin, &pin, &options, err);
     }
     if (r == 0)
         r = manifest_find_backup(&manifest, pin.id, &backup, err);
+    if (r == 0 && !pinned)
+        acknowledge(session, database, pin.id);
     if (r == 0)
         r = print_pin(session, database, backup, &pin, err);
     manifest_dispose(&manifest);

@@ -83,6 +83,12 @@ static void add_job_text(struct buf *text, const struct job *job, int64_t now_ms
         buf_add_text(text, ": ");
         text_escape(text, status->message);
     }
+    if (status->shrunk) {
+        buf_add_text(text, "\n  HAS LOST MUCH      ");
+        text_escape(text, status->shrunk_reason);
+        buf_addf(text, "; kept until 'holdfast unpin %s %.8s'", job->database.name,
+                 status->kept_id);
+    }
     if (next != 0) {
         format_time_local(next, when);
         buf_addf(text, "\n  next backup        %s", when);

@@ -129,8 +129,8 @@ static int begin_section(struct parser *parser, const char *name)
     if (strncmp(name, "database", strlen("database")) == 0)
         err_hint(parser->err, "a database's section is written [database:NAME]");
     hint_nearest(parser, &nearest);
-    err_hint(parser->err, "there are [store], [agent], [backup], [retention], [verify] and "
-                          "[database:NAME]");
+    err_hint(parser->err, "there are [store], [agent], [backup], [retention], [hooks], [notify], "
+                          "[verify] and [database:NAME]");
     return r;
 }
 
@@ -350,7 +350,11 @@ int config_parse(const char *text, size_t len, const char *file, struct config *
 
 static bool holds_secret(const struct option_set *set)
 {
-    return set->values[OPTION_SECRET_ACCESS_KEY].is_set || set->values[OPTION_SESSION_TOKEN].is_set;
+    for (size_t id = 0; id < OPTION_COUNT; id++) {
+        if (option_spec((enum option_id)id)->type == OPTION_SECRET && set->values[id].is_set)
+            return true;
+    }
+    return false;
 }
 
 static void warn_if_readable(const struct config *config)

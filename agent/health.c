@@ -37,6 +37,8 @@ enum health health_of(const struct job_status *status, const struct drill_status
         return HEALTH_LATE;
     if (drill->failures > 0)
         return HEALTH_UNRESTORABLE;
+    if (status->shrunk && status->shrunk_fails)
+        return HEALTH_SHRUNK;
     return status->failures > 0 ? HEALTH_FAILING : HEALTH_GOOD;
 }
 
@@ -62,6 +64,10 @@ void health_explain(struct buf *why, const struct job_status *status,
     if (drill->failures > 0) {
         buf_addf(why, "%srestore drill failed: ", is_old ? "; " : "");
         text_escape(why, drill->message);
+    }
+    if (status->shrunk && status->shrunk_fails) {
+        buf_addf(why, "%sit lost much: ", is_old || drill->failures > 0 ? "; " : "");
+        text_escape(why, status->shrunk_reason);
     }
 }
 

@@ -22,6 +22,7 @@ struct schedule;
 enum health {
     HEALTH_GOOD,
     HEALTH_FAILING,      /* the last one failed; the last good one is new enough */
+    HEALTH_SHRUNK,       /* new enough, but it lost much, and shrink_guard = fail: see guard.h */
     HEALTH_UNRESTORABLE, /* new enough, but the last restore drill failed */
     HEALTH_LATE,         /* the last good one is too old */
     HEALTH_NEVER         /* there is no good one */

@@ -3,6 +3,7 @@
 #include "agent/backup_job.h"
 #include "agent/drill.h"
 #include "agent/hints.h"
+#include "agent/job_notify.h"
 #include "agent/jobs.h"
 #include "agent/watch.h"
 #include "base/clock.h"
@@ -11,34 +12,36 @@
 #include "base/parse.h"
 #include "store/object_store.h"
 
+#include <stdio.h>
 #include <string.h>
 
-static int back_up(struct job *job, struct backup_record *record, struct backup_report *report,
-                   struct watch_report *watched, struct err *err)
+static int back_up(struct job *job, struct backup_job_result *result, struct watch_report *watched,
+                   struct err *err)
 {
     struct backup_job backup = { .database = &job->database,
                                  .trigger = TRIGGER_SCHEDULE,
                                  .prune = true,
+                                 .review = job->status.shrunk,
                                  .catalog = &watched->catalog };
     int r;
 
     r = session_open_store(&job->session, &backup.store, err);
     if (r == 0)
-        r = backup_job_run(&job->session, &backup, record, report, err);
+        r = backup_job_run(&job->session, &backup, result, err);
     if (backup.store != NULL)
         watch_report_store(watched, backup.store);
     object_store_free(backup.store);
     return r;
 }
 
-static void log_success(const struct job *job, const struct backup_record *record,
-                        const struct backup_report *report)
+static void log_success(const struct job *job, const struct backup_job_result *result)
 {
+    const struct backup_record *record = &result->record;
     char stored[FORMAT_SIZE_SIZE], duration[FORMAT_TIME_SIZE];
 
     format_size(record->stored_bytes, stored);
     format_duration(job->status.duration_ms, duration);
-    if (report->unchanged) {
+    if (result->report.unchanged) {
         log_info("'%s': nothing has changed since backup %.8s", job->database.name, record->id);
     } else {
         log_info("'%s': backup %.8s, %s stored, took %s", job->database.name, record->id, stored,
@@ -57,6 +60,36 @@ static void save_status(const struct jobs *jobs, const struct job *job)
     }
 }
 
+static void note_guard(struct job_status *status, const struct guard_verdict *verdict)
+{
+    status->shrunk = verdict->shrunk;
+    if (!verdict->shrunk) {
+        job_status_acknowledge(status);
+        return;
+    }
+    if (verdict->kept_id[0] != '\0')
+        memcpy(status->kept_id, verdict->kept_id, sizeof(status->kept_id));
+    if (verdict->reason[0] != '\0') {
+        memcpy(status->shrunk_reason, verdict->reason, sizeof(status->shrunk_reason));
+    } else if (status->shrunk_reason[0] == '\0') {
+        (void)snprintf(status->shrunk_reason, sizeof(status->shrunk_reason),
+                       "it has lost much since backup %.8s", status->kept_id);
+    }
+}
+
+static void note_success(struct job *job, const struct backup_job_result *result)
+{
+    struct job_status *status = &job->status;
+
+    status->success_ms = status->attempt_ms;
+    status->failures = 0;
+    status->unchanged = result->report.unchanged;
+    memcpy(status->backup_id, result->record.id, sizeof(status->backup_id));
+    status->message[0] = '\0';
+    note_guard(status, &result->guard);
+    log_success(job, result);
+}
+
 static void tell_watch(const struct jobs *jobs, const struct job *job,
                        const struct backup_record *record, struct watch_report *watched)
 {
@@ -73,39 +106,49 @@ static void tell_watch(const struct jobs *jobs, const struct job *job,
     watch_ended(jobs->watch, job, watched, jobs->state_dir);
 }
 
+static void note_backup_failure(struct job *job, struct err *err)
+{
+    struct job_status *status = &job->status;
+
+    hints_add(err);
+    status->failures++;
+    memcpy(status->message, err->msg, sizeof(status->message));
+    log_printf(LOG_LEVEL_ERROR, "backup '%s': %s%s%s", job->database.name, err->msg,
+               err->hint[0] != '\0' ? "; hint: " : "", err->hint);
+}
+
 int job_run(const struct jobs *jobs, struct job *job)
 {
     struct clock *clock = job->session.clock;
     const int64_t begin_ms = clock_mono_ms(clock);
     struct job_status *status = &job->status;
-    struct backup_record record = { 0 };
-    struct backup_report report = { 0 };
+    struct backup_job_result result = { .report = { .unchanged = false } };
+    const int64_t notified_ms = status->notified_ms;
+    struct job_notify_backup told = { .recovered = status->failures > 0 };
     struct watch_report watched = { 0 };
+    struct notify notify;
     struct err err = { 0 };
     int r;
 
     watch_began(jobs->watch, job);
+    notify_begin(&notify, &job->session.settings, job->database.name, job->session.cancel);
     status->attempt_ms = clock_now_ms(clock);
-    r = back_up(job, &record, &report, &watched, &err);
+    r = back_up(job, &result, &watched, &err);
     status->duration_ms = clock_mono_ms(clock) - begin_ms;
     if (r < 0) {
-        hints_add(&err);
-        status->failures++;
-        memcpy(status->message, err.msg, sizeof(status->message));
-        log_printf(LOG_LEVEL_ERROR, "backup '%s': %s%s%s", job->database.name, err.msg,
-                   err.hint[0] != '\0' ? "; hint: " : "", err.hint);
+        note_backup_failure(job, &err);
     } else {
-        status->success_ms = status->attempt_ms;
-        status->failures = 0;
-        status->unchanged = report.unchanged;
-        memcpy(status->backup_id, record.id, sizeof(status->backup_id));
-        status->message[0] = '\0';
-        log_success(job, &record, &report);
+        note_success(job, &result);
+        told.result = &result;
     }
     save_status(jobs, job);
-    tell_watch(jobs, job, &record, &watched);
+    tell_watch(jobs, job, &result.record, &watched);
+    told.hint = err.hint;
+    job_notify_backup(job, &notify, &told);
+    if (status->notified_ms != notified_ms)
+        save_status(jobs, job);
     watch_report_dispose(&watched);
-    backup_record_dispose(&record);
+    backup_record_dispose(&result.record);
     return r;
 }
 
@@ -151,6 +194,8 @@ int job_drill(const struct jobs *jobs, struct job *job, struct cancel *cancel)
 {
     const struct session session = session_for(&job->session, job->database.options, cancel);
     const int64_t begin_ms = clock_now_ms(session.clock);
+    const unsigned failures = job->drill.failures;
+    struct job_notify_drill told = { .recovered = failures > 0 };
     struct drill_result result;
     struct err err = { 0 };
     int r;
@@ -167,7 +212,15 @@ int job_drill(const struct jobs *jobs, struct job *job, struct cancel *cancel)
     } else {
         note_failure(job, begin_ms, &err);
     }
+    atomic_store(&job->drill_failed, r < 0);
     save_drill(jobs, job);
     watch_drilled(jobs->watch, job);
+    if (r < 0) {
+        told.error = err.msg;
+        told.hint = err.hint;
+        told.again = failures > 0 && r != ERR_CORRUPT; /* it is tried every few minutes */
+    }
+    told.result = &result;
+    job_notify_drill(job, cancel, &told);
     return r;
 }

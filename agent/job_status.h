@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/guard.h"
 #include "base/err.h"
 #include "base/random.h"
 
@@ -18,7 +19,12 @@ struct job_status {
     int64_t duration_ms;
     unsigned failures; /* since the last success */
     char backup_id[UUID_TEXT_SIZE];
-    bool unchanged; /* the last good one found nothing new: backup_id stands */
+    bool unchanged;      /* the last good one found nothing new: backup_id stands */
+    int64_t notified_ms; /* when the webhook took the failure that lasts; 0: none lasts */
+    bool shrunk;         /* it lost much, and nobody has said that all is well: see guard.h */
+    bool shrunk_fails;   /* and that counts for its health; of the settings, and not written down */
+    char kept_id[UUID_TEXT_SIZE]; /* the backup from before */
+    char shrunk_reason[GUARD_REASON_SIZE];
     char message[sizeof(((struct err *)0)->msg)]; /* of the last failure; "" after a success */
 };
 
@@ -27,6 +33,9 @@ int job_status_load(const char *state_dir, const char *database, struct job_stat
                     struct err *err);
 int job_status_save(const char *state_dir, const char *database, const struct job_status *status,
                     struct err *err);
+
+/* The loss was looked at. */
+void job_status_acknowledge(struct job_status *status);
 
 /* NULL when out of memory. */
 json_t *job_status_json(const struct job_status *status);

@@ -1,5 +1,6 @@
 #include "agent/jobs.h"
 
+#include "agent/notify.h"
 #include "agent/zone.h"
 #include "base/log.h"
 
@@ -52,6 +53,7 @@ static void load_status(const char *state_dir, struct job *job)
         log_warn("%s: it is begun anew", why.msg);
     if (drill_status_load(state_dir, name, &job->drill, &why) < 0)
         log_warn("%s: it is begun anew", why.msg);
+    atomic_store(&job->drill_failed, job->drill.failures > 0);
 }
 
 static int add_job(struct jobs *jobs, struct session *session, const char *name,
@@ -70,6 +72,11 @@ static int add_job(struct jobs *jobs, struct session *session, const char *name,
     }
     job->session = session_for(session, job->database.options, cancel);
     load_status(jobs->state_dir, job);
+    r = notify_check(&job->session.settings, err);
+    if (r < 0)
+        return r;
+    job->status.shrunk_fails =
+        settings_number(&job->session.settings, OPTION_SHRINK_GUARD, GUARD_WARN) == GUARD_FAIL;
     return load_schedule(job, err);
 }
 

@@ -6,6 +6,8 @@
 #ifndef AGENT_JOBS_H
 #define AGENT_JOBS_H
 
+#include <stdatomic.h>
+
 #include "agent/drill_status.h"
 #include "agent/job_status.h"
 #include "agent/session.h"
@@ -24,6 +26,7 @@ struct job {
     bool has_drill;   /* restore drills are asked for */
     struct schedule drill_schedule;
     struct drill_status drill;
+    atomic_bool drill_failed; /* the last one did; for the thread of the backups */
 };
 
 struct jobs {

@@ -82,7 +82,8 @@ static void format_cell(const struct table *table, const struct backup_record *b
     case COLUMN_COUNT:
         break;
     }
-    (void)snprintf(out, CELL_SIZE, "%s%s", state_of(backup), backup->pinned ? ", pinned" : "");
+    (void)snprintf(out, CELL_SIZE, "%s%s%s", state_of(backup), backup->pinned ? ", pinned" : "",
+                   backup->guarded ? ", guarded" : "");
 }
 
 static void add_padding(struct buf *out, size_t count)
@@ -198,15 +199,15 @@ json_t *text_json(const char *text)
 json_t *backup_json(const struct backup_record *backup)
 {
     return json_pack(
-        "{ss so sI sI sI ss so ss ss so sI sI sI sb so so}", "id", backup->id, "created_at",
+        "{ss so sI sI sI ss so ss ss so sI sI sI sb sb so so}", "id", backup->id, "created_at",
         time_json(backup->created_at_ms), "num_tables", (json_int_t)backup->num_tables, "size",
         (json_int_t)backup->size, "stored_bytes", (json_int_t)backup->stored_bytes, "state",
         state_of(backup), "label", text_json(backup->label), "trigger",
         backup_trigger_name(backup->trigger), "kind", backup_kind_name(backup->kind), "verified_at",
         time_json(backup->verified_at_ms), "page_size", (json_int_t)backup->page_size, "page_count",
         (json_int_t)backup->page_count, "changed_pages", (json_int_t)backup->changed_pages,
-        "pinned", (int)backup->pinned, "host", text_json(backup->host), "path",
-        text_json(backup->path));
+        "pinned", (int)backup->pinned, "guarded", (int)backup->guarded, "host",
+        text_json(backup->host), "path", text_json(backup->path));
 }
 
 static int flush(FILE *out, struct err *err)

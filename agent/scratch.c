@@ -28,7 +28,7 @@ static int open_directory(int parent_fd, const char *name)
 /* Files only: nobody makes directories there. */
 static void remove_files(int dir_fd)
 {
-    const int fd = dup(dir_fd);
+    const int fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 
     if (dir == NULL) {

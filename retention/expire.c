@@ -12,6 +12,7 @@ struct retention_item retention_item_of(const struct backup_record *backup)
     return (struct retention_item){
         .created_at_ms = backup->created_at_ms,
         .pinned = backup->pinned,
+        .guarded = backup->guarded,
         .damaged = backup->damaged,
         .pre_restore = backup->trigger == TRIGGER_PRE_RESTORE,
         .verified = backup->verified_at_ms != 0,

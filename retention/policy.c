@@ -155,6 +155,8 @@ void retention_apply(const struct retention_policy *policy, const struct retenti
             why |= count_item(&run, item, number++);
         if (item->pinned)
             why |= RETENTION_PINNED;
+        if (item->guarded)
+            why |= RETENTION_GUARDED;
         if (item->verified && !item->damaged && !has_verified) {
             has_verified = true;
             why |= RETENTION_VERIFIED;
@@ -174,9 +176,9 @@ void retention_apply(const struct retention_policy *policy, const struct retenti
 void retention_reasons_format(unsigned reasons, struct buf *out)
 {
     static const char *const names[] = {
-        "last",   "hourly",    "daily",  "weekly",          "monthly",           "yearly",
-        "within", "no policy", "pinned", "newest verified", "undo of a restore", "damaged",
-        "newest"
+        "last",   "hourly",       "daily",  "weekly",          "monthly",           "yearly",
+        "within", "no policy",    "pinned", "newest verified", "undo of a restore", "damaged",
+        "newest", "before a loss"
     };
     bool first = true;
 

@@ -6,9 +6,9 @@
  * when no newer one of its hour was, as long as there are hours left, and so on; the results are
  * ORed. Hours, days, ISO weeks, months and years are those of local time (TZ).
  *
- * Beyond it: pinned backups and the newest verified one are always kept.  Backups that a restore
- * made of what it replaced take no part in the counting; they are kept for RETENTION_UNDO_MS, and
- * so are damaged ones, which may yet be mended.
+ * Beyond it: pinned and guarded backups and the newest verified one are always kept.  Backups that
+ * a restore made of what it replaced take no part in the counting; they are kept for
+ * RETENTION_UNDO_MS, and so are damaged ones, which may yet be mended.
  */
 #ifndef RETENTION_POLICY_H
 #define RETENTION_POLICY_H
@@ -44,6 +44,7 @@ int retention_within_parse(const char *text, struct retention_within *ret_within
 struct retention_item {
     int64_t created_at_ms;
     bool pinned, damaged, pre_restore, verified;
+    bool guarded; /* the database has lost much since */
 };
 
 enum retention_reason {
@@ -59,7 +60,8 @@ enum retention_reason {
     RETENTION_VERIFIED = 1 << 9, /* the newest that was */
     RETENTION_UNDO = 1 << 10,
     RETENTION_DAMAGED = 1 << 11,
-    RETENTION_NEWEST = 1 << 12
+    RETENTION_NEWEST = 1 << 12,
+    RETENTION_GUARDED = 1 << 13
 };
 
 /* items: count of them, oldest first.  reasons[i] becomes a sum of enum retention_reason: 0 for

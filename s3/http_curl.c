@@ -331,9 +331,18 @@ static int fail_broken(const struct exchange *x, CURLcode code)
 static void host_of_url(const char *url, char *out, size_t size)
 {
     const char *host = strstr(url, "//");
+    size_t len;
 
     host = host == NULL ? url : host + 2;
-    (void)snprintf(out, size, "%.*s", (int)strcspn(host, "/?"), host);
+    len = strcspn(host, "/?");
+    for (size_t i = len; i > 0; i--) {
+        if (host[i - 1] == '@') { /* behind a name and a password */
+            host += i;
+            len -= i;
+            break;
+        }
+    }
+    (void)snprintf(out, size, "%.*s", (int)len, host);
 }
 
 static int fail_connect(const struct exchange *x, CURL *curl, CURLcode code)

@@ -13,6 +13,7 @@
 
 #include "snapshot/manifest.h"
 
+struct buf;
 struct cancel;
 struct clock;
 struct err;
@@ -44,6 +45,7 @@ struct backup_options {
     /* Write nothing again that has not changed: packs of which little is needed are seen to
      * otherwise (repack.h). */
     bool no_rewrite;
+    struct buf *tables;              /* becomes what table_names() says, or empty; may be NULL */
     const char *spool_dir;           /* NULL: $TMPDIR, else /var/tmp, else /tmp, else memory */
     unsigned thread_count;           /* that compress; 0: the cores, at most 16 */
     int compression_level;           /* zstd's; 0: 1 */

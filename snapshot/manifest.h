@@ -69,6 +69,7 @@ struct backup_record {
     int64_t full_at_ms;     /* of the full backup that an incremental one goes back to; or 0 */
     int64_t verified_at_ms; /* 0: never */
     bool pinned;
+    bool guarded; /* it has much that the backup after it has not: kept until somebody has looked */
     bool damaged; /* found not to restore, and not mended since */
     char *host;   /* where it was taken */
     char *path;   /* of the database there, absolute, symlinks resolved */

@@ -119,6 +119,8 @@ static json_t *encode_backup(const struct backup_record *backup)
         put_time(&w, "verified_at", backup->verified_at_ms);
     if (backup->pinned)
         put(&w, "pinned", json_true());
+    if (backup->guarded)
+        put(&w, "guarded", json_true());
     if (backup->damaged)
         put(&w, "damaged", json_true());
     put_text(&w, "host", backup->host);

@@ -233,6 +233,7 @@ static void parse_backup(struct reader *reader, struct backup_record *backup)
     backup->full_at_ms = read_time(reader, "full_at", true);
     backup->verified_at_ms = read_time(reader, "verified_at", true);
     backup->pinned = read_flag(reader, "pinned");
+    backup->guarded = read_flag(reader, "guarded");
     backup->damaged = read_flag(reader, "damaged");
     backup->host = read_copy(reader, "host", false);
     backup->path = read_copy(reader, "path", false);

@@ -322,6 +322,7 @@ static void take_over(const struct job *job, struct backup_record *record)
         manifest_find_backup(&job->known, record->id, &found, NULL) < 0)
         return;
     record->pinned = found->pinned;
+    record->guarded = found->guarded;
     record->damaged = found->damaged;
     record->verified_at_ms = found->verified_at_ms;
     record->num_rows = found->num_rows;

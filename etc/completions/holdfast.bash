@@ -18,8 +18,10 @@ _holdfast() {
     local commands='create list download restore verify repair diff prune pin unpin run agent status health doctor version help' command='' i
     local settings='--store --endpoint --region --addressing --access-key-id
         --secret-access-key-file --session-token-file --profile --ca-file --attempts --state-dir
-        --spool-dir --log --workers --final-backup --stop-timeout --jitter --listen --metrics-file --schedule --timezone --max-age --threads --compression --part-size --busy-timeout --full-every --keep-last --keep-hourly
-        --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --prune-grace --max-unused --verify-cron --verify-dir'
+        --spool-dir --log --workers --final-backup --stop-timeout --jitter --listen --metrics-file --schedule --timezone --max-age --threads --compression --part-size --busy-timeout --full-every --shrink-guard --keep-last --keep-hourly
+        --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --prune-grace --max-unused --hook-before --hook-after --hook-timeout
+        --ping-url-file --webhook-url-file --webhook-on --notify-ca-file
+        --verify-cron --verify-dir'
     local common='--config --json --help' own=''
 
     COMPREPLY=()
@@ -27,7 +29,8 @@ _holdfast() {
         [[ " $commands " == *" ${COMP_WORDS[i]} "* ]] && command=${COMP_WORDS[i]} && break
     done
     case $prev in
-    -o | --output | --seed | -c | --config | --ca-file | --metrics-file | --secret-access-key-file | --session-token-file)
+    -o | --output | --seed | -c | --config | --ca-file | --metrics-file | --secret-access-key-file | --session-token-file | \
+        --ping-url-file | --webhook-url-file | --notify-ca-file)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
@@ -37,6 +40,14 @@ _holdfast() {
         ;;
     --final-backup)
         mapfile -t COMPREPLY < <(compgen -W 'no yes' -- "$cur")
+        return
+        ;;
+    --webhook-on)
+        mapfile -t COMPREPLY < <(compgen -W 'failure always' -- "$cur")
+        return
+        ;;
+    --shrink-guard)
+        mapfile -t COMPREPLY < <(compgen -W 'warn fail off' -- "$cur")
         return
         ;;
     --log)
@@ -49,7 +60,7 @@ _holdfast() {
         ;;
     --store | --endpoint | --region | --access-key-id | --profile | --attempts | --threads | \
         --compression | --part-size | --busy-timeout | --label | --name | --at | --limit | \
-        --sample | --full-every | --keep-* | --prune-grace | --max-unused | --verify-cron | --workers | --stop-timeout | \
+        --sample | --full-every | --keep-* | --prune-grace | --max-unused | --hook-* | --verify-cron | --workers | --stop-timeout | \
         --jitter | --listen | --schedule | --timezone | --max-age)
         return
         ;;

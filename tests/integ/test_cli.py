@@ -29,7 +29,8 @@ import testlib
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 BACKUP_KEYS = {"id", "created_at", "num_tables", "size", "stored_bytes", "state", "label",
                "trigger", "kind", "verified_at", "page_size", "page_count", "changed_pages",
-               "pinned", "host", "path"}
+               "pinned", "guarded", "host",
+               "path"}
 NOBODY = 65534
 
 

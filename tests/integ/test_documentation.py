@@ -31,9 +31,11 @@ class Documentation(unittest.TestCase):
             own, _, settings = text("help", command).partition("\nSettings:")
             cls.flags[command] = re.findall(r"^  (?:-\w, |    )--([\w-]+)", own, re.M)
             cls.settings = re.findall(r"^  --([\w-]+)", settings, re.M) or cls.settings
-        cls.keys = [{"store": "url", "log": "log_level", "verify-cron": "cron",
-                     "verify-dir": "dir"}.get(s, s.replace("-", "_")) for s in
-                    (re.sub(r"^(secret.*|session.*)-file$", r"\1", s) for s in cls.settings)]
+        keys = {"store": "url", "log": "log_level", "verify-cron": "cron", "verify-dir": "dir",
+                "notify-ca-file": "ca_file", "hook-before": "before", "hook-after": "after"}
+        secret = r"^(secret.*|session.*|ping.*|webhook.*)-file$"
+        cls.keys = [keys.get(s, s.replace("-", "_")) for s in
+                    (re.sub(secret, r"\1", s) for s in cls.settings)]
         cls.sample, cls.page, cls.ini_page = (etc("holdfast.ini"), etc("holdfast.1"),
                                               etc("holdfast.ini.5"))
         cls.completions = {name: etc("completions/" + name) for name in

@@ -111,6 +111,25 @@ static void says_what_is_wrong(void **state)
     }
 }
 
+static void a_loss_counts_where_that_is_asked_for(void **state)
+{
+    struct job_status status = { .success_ms = START, .shrunk = true };
+    const struct drill_status drill = { 0 };
+    struct buf why = BUF_INIT(4096);
+
+    (void)state;
+    (void)snprintf(status.shrunk_reason, sizeof(status.shrunk_reason), "tables lost: a");
+    assert_int_equal(health_of(&status, &drill, START + HOUR, START), HEALTH_GOOD);
+    health_explain(&why, &status, &drill, START + HOUR, START);
+    assert_string_equal(why.ptr, "");
+    status.shrunk_fails = true;
+    assert_int_equal(health_of(&status, &drill, START + HOUR, START), HEALTH_SHRUNK);
+    assert_false(health_is_enough(HEALTH_SHRUNK));
+    health_explain(&why, &status, &drill, START + HOUR, START);
+    assert_string_equal(why.ptr, "it lost much: tables lost: a");
+    buf_dispose(&why);
+}
+
 static void says_how_old_it_is(void **state)
 {
     const struct job_status status = { .success_ms = START };
@@ -133,6 +152,7 @@ int main(void)
         cmocka_unit_test(there_is_no_deadline_without_a_backup),
         cmocka_unit_test(says_what_is_wrong),
         cmocka_unit_test(says_how_old_it_is),
+        cmocka_unit_test(a_loss_counts_where_that_is_asked_for),
         cmocka_unit_test(is_judged_by_the_last_good_one_first),
     };
 

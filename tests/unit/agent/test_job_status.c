@@ -18,6 +18,10 @@ static void is_read_back_as_it_was_written(void **state)
                                        .failures = 3,
                                        .backup_id = "2329a87e-d75f-4c81-8732-5dadab22c8cf",
                                        .unchanged = true,
+                                       .notified_ms = 1772323000000,
+                                       .shrunk = true,
+                                       .kept_id = "1b4e28ba-2fa1-41d2-883f-0016d3cca427",
+                                       .shrunk_reason = "tables lost: a",
                                        .message = "open 'a \"b\"': no such file" };
     struct job_status back = { 0 };
     char *dir = temp_dir_new();
@@ -31,6 +35,15 @@ static void is_read_back_as_it_was_written(void **state)
     assert_int_equal(back.failures, status.failures);
     assert_string_equal(back.backup_id, status.backup_id);
     assert_true(back.unchanged);
+    assert_int_equal(back.notified_ms, status.notified_ms);
+    assert_true(back.shrunk);
+    assert_string_equal(back.kept_id, status.kept_id);
+    assert_string_equal(back.shrunk_reason, status.shrunk_reason);
+    job_status_acknowledge(&back);
+    assert_int_equal(job_status_save(dir, "app", &back, NULL), 0);
+    assert_int_equal(job_status_load(dir, "app", &back, NULL), 0);
+    assert_false(back.shrunk);
+    assert_string_equal(back.kept_id, "");
     assert_string_equal(back.message, status.message);
     temp_dir_free(dir);
 }

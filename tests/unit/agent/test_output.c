@@ -116,7 +116,8 @@ static void writes_the_json_that_programs_rely_on(void **state)
                 "\"stored_bytes\":10841006,\"state\":\"done\",\"label\":\"vor ü\\n2.0\","
                 "\"trigger\":\"manual\",\"kind\":\"full\","
                 "\"verified_at\":\"2026-11-23T07:00:00.000Z\",\"page_size\":4096,"
-                "\"page_count\":6857,\"changed_pages\":6857,\"pinned\":false,\"host\":\"web-1\","
+                "\"page_count\":6857,\"changed_pages\":6857,\"pinned\":false,\"guarded\":false,"
+                "\"host\":\"web-1\","
                 "\"path\":\"/data/\\\\xff.db\"}\n");
     expect_json(json_pack("{so so}", "a", time_json(0), "b", text_json(NULL)),
                 "{\"a\":null,\"b\":null}\n");

@@ -56,6 +56,7 @@ static void some_are_kept_whatever_the_policy_says(void **state)
     } cases[] = {
         { { .created_at_ms = NOW_MS - 40 * DAY_MS }, 0 },
         { { .created_at_ms = NOW_MS - 39 * DAY_MS, .pinned = true }, RETENTION_PINNED },
+        { { .created_at_ms = NOW_MS - 39 * DAY_MS, .guarded = true }, RETENTION_GUARDED },
         { { .created_at_ms = NOW_MS - 38 * DAY_MS, .verified = true }, 0 },
         { { .created_at_ms = NOW_MS - 37 * DAY_MS, .verified = true }, RETENTION_VERIFIED },
         { { .created_at_ms = NOW_MS - 36 * DAY_MS, .verified = true, .damaged = true }, 0 },

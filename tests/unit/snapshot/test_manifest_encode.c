@@ -57,6 +57,7 @@ static void fields_that_say_nothing_are_left_out_and_others_not(void **state)
     manifest.backups[0].label = NULL;
     manifest.backups[0].verified_at_ms = 1000;
     manifest.backups[0].pinned = true;
+    manifest.backups[0].guarded = true;
     manifest.backups[0].kind = BACKUP_INCREMENTAL;
     manifest.backups[0].trigger = TRIGGER_PRE_RESTORE;
     memcpy(manifest.packs[0].map_base, ID, UUID_TEXT_SIZE);
@@ -65,6 +66,7 @@ static void fields_that_say_nothing_are_left_out_and_others_not(void **state)
     assert_null(strstr(text.ptr, "label"));
     assert_non_null(strstr(text.ptr, "\"verified_at\":\"1970-01-01T00:00:01.000Z\""));
     assert_non_null(strstr(text.ptr, "\"pinned\":true"));
+    assert_non_null(strstr(text.ptr, "\"guarded\":true"));
     assert_non_null(strstr(text.ptr, "\"kind\":\"incremental\""));
     assert_non_null(strstr(text.ptr, "\"trigger\":\"pre-restore\""));
     assert_non_null(strstr(text.ptr, "\"base\":\"" ID "\""));
