@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/parse.h"
+#include "base/rate_limit.h"
 #include "retention/policy.h"
 
 #include <inttypes.h>
@@ -95,6 +96,22 @@ static const struct option_spec specs[OPTION_COUNT] = {
                           .max = 100,
                           .default_text = "10",
                           .help = "how often a request is tried before it counts as failed" },
+    [OPTION_LIMIT_UPLOAD] = { .section = "store",
+                              .key = "limit_upload",
+                              .argument = "SIZE",
+                              .type = OPTION_SIZE,
+                              .min = RATE_LIMIT_MIN,
+                              .max = RATE_LIMIT_MAX,
+                              .default_text = "none",
+                              .help = "send no more than this a second, all threads together" },
+    [OPTION_LIMIT_DOWNLOAD] = { .section = "store",
+                                .key = "limit_download",
+                                .argument = "SIZE",
+                                .type = OPTION_SIZE,
+                                .min = RATE_LIMIT_MIN,
+                                .max = RATE_LIMIT_MAX,
+                                .default_text = "none",
+                                .help = "fetch no more than this a second, all threads together" },
     [OPTION_STATE_DIR] = { .section = "agent",
                            .key = "state_dir",
                            .argument = "DIR",

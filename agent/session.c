@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/rate_limit.h"
 #include "store/store_url.h"
 
 #include <stdlib.h>
@@ -23,7 +24,18 @@ void session_dispose(struct session *session)
     option_set_dispose(&session->env);
     option_set_dispose(&session->aws_env);
     config_dispose(&session->config);
+    rate_limit_free(session->upload_limit);
+    rate_limit_free(session->download_limit);
+    session->upload_limit = session->download_limit = NULL;
     session->settings = (struct settings){ 0 };
+}
+
+static int make_limit(const struct session *session, enum option_id id,
+                      struct rate_limit **ret_limit, struct err *err)
+{
+    const uint64_t rate = settings_number(&session->settings, id, 0);
+
+    return rate > 0 ? rate_limit_new(rate, session->clock, ret_limit, err) : 0;
 }
 
 int session_load(struct session *session, struct err *err)
@@ -48,7 +60,10 @@ int session_load(struct session *session, struct err *err)
     log_set_sink(
         console_log, session->console,
         (enum log_level)settings_number(&session->settings, OPTION_LOG_LEVEL, LOG_LEVEL_WARN));
-    return 0;
+    r = make_limit(session, OPTION_LIMIT_UPLOAD, &session->upload_limit, err);
+    if (r == 0)
+        r = make_limit(session, OPTION_LIMIT_DOWNLOAD, &session->download_limit, err);
+    return r;
 }
 
 struct session session_for(const struct session *session, const struct option_set *section,
@@ -95,6 +110,8 @@ int session_open_store(const struct session *session, struct object_store **ret_
         .profile = settings_text(settings, OPTION_PROFILE),
         .ca_file = settings_text(settings, OPTION_CA_FILE),
         .attempts_max = (unsigned)settings_number(settings, OPTION_ATTEMPTS, 0),
+        .upload_limit = session->upload_limit,
+        .download_limit = session->download_limit,
         .cancel = session->cancel,
         .clock = session->clock,
     };

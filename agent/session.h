@@ -20,6 +20,7 @@ struct console;
 struct err;
 struct object_store;
 struct progress_bar;
+struct rate_limit;
 
 struct session {
     const struct args *args;
@@ -32,6 +33,7 @@ struct session {
     /* After session_load(). */
     struct option_set env, aws_env;
     struct config config;
+    struct rate_limit *upload_limit, *download_limit; /* of the process; NULL: none */
     struct settings settings; /* of args, env, the database, config and aws_env */
 };
 

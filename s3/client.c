@@ -77,6 +77,8 @@ int s3_client_new(const struct s3_options *options, struct s3_client **ret_clien
     (void)pthread_mutex_init(&client->lock, NULL);
     client->clock = options->clock != NULL ? options->clock : clock_system();
     client->cancel = options->cancel;
+    client->upload_limit = options->upload_limit;
+    client->download_limit = options->download_limit;
     client->addressing = options->addressing;
     client->connect_timeout_ms = or_default(options->connect_timeout_ms, CONNECT_TIMEOUT_MS);
     client->stall_timeout_ms = or_default(options->stall_timeout_ms, STALL_TIMEOUT_MS);

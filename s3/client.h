@@ -30,6 +30,7 @@ struct err;
 struct http_transport;
 struct io_sink;
 struct io_source;
+struct rate_limit;
 struct s3_client;
 
 #define S3_PART_SIZE_MIN  (UINT64_C(5) << 20) /* bytes; the last part is exempt */
@@ -60,9 +61,11 @@ struct s3_options {
     int64_t stall_timeout_ms;               /* 0: 60 s without a byte in either direction */
     unsigned attempts_max;                  /* 0: 10 */
     int64_t deadline_ms;                    /* of one operation with its retries; 0: 15 min */
-    const struct cancel *cancel;            /* borrowed, may be NULL */
-    struct clock *clock;                    /* borrowed; NULL: the system's */
-    struct http_transport *transport;       /* takes no ownership; NULL: libcurl */
+    struct rate_limit *upload_limit;        /* of bodies; borrowed, may be NULL, as the next */
+    struct rate_limit *download_limit;
+    const struct cancel *cancel;      /* borrowed, may be NULL */
+    struct clock *clock;              /* borrowed; NULL: the system's */
+    struct http_transport *transport; /* takes no ownership; NULL: libcurl */
 };
 
 /* Check the options, load the credentials; no request is made.  ERR_CONFIG names the option. */

@@ -16,6 +16,7 @@ struct cancel;
 struct err;
 struct http_transport;
 struct io_source;
+struct rate_limit;
 
 #define HTTP_HEADER_COUNT_MAX 128
 
@@ -75,13 +76,14 @@ struct http_request {
     const struct http_headers *headers; /* Host among them */
     struct io_source *body;             /* at its first byte; NULL: none */
     http_body_fn on_body;
-    void *context;               /* for on_body */
-    int64_t connect_timeout_ms;  /* TCP and TLS */
-    int64_t stall_timeout_ms;    /* longest time without a byte in either direction */
-    int64_t answer_timeout_ms;   /* the same, once the request is sent and no answer has begun */
-    int64_t total_timeout_ms;    /* for all of it, plus what the bodies take at 32 KiB/s */
-    bool want_certificate;       /* until when the server's is valid */
-    const struct cancel *cancel; /* may be NULL */
+    void *context;              /* for on_body */
+    int64_t connect_timeout_ms; /* TCP and TLS */
+    int64_t stall_timeout_ms;   /* longest time without a byte in either direction */
+    int64_t answer_timeout_ms;  /* the same, once the request is sent and no answer has begun */
+    int64_t total_timeout_ms;   /* for all of it, plus what the bodies take at 32 KiB/s */
+    bool want_certificate;      /* until when the server's is valid */
+    struct rate_limit *upload_limit, *download_limit; /* of the bodies; may be NULL */
+    const struct cancel *cancel;                      /* may be NULL */
 };
 
 struct http_transport_ops {

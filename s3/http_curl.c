@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "base/rate_limit.h"
 #include "s3/http.h"
 
 #define IDLE_COUNT_MAX   16           /* handles kept */
@@ -50,21 +51,40 @@ struct exchange {
     char error_text[CURL_ERROR_SIZE];
 };
 
+/* As long as we wait of our own accord, nobody is to be blamed for it. */
+static void pace(struct exchange *x, struct rate_limit *limit, size_t len)
+{
+    if (limit == NULL)
+        return;
+    x->begun_ms += rate_limit_wait(limit, len, x->request->cancel);
+    x->moved_ms = clock_mono_ms(clock_system());
+}
+
+/* The longest piece to move at a time; libcurl asks for at most len. */
+static size_t piece_of(const struct rate_limit *limit, size_t len)
+{
+    const size_t piece = limit != NULL ? rate_limit_piece(limit) : len;
+
+    return piece < len ? piece : len;
+}
+
 static size_t read_body(char *to, size_t size, size_t count, void *context)
 {
     struct exchange *x = context;
+    const size_t room = piece_of(x->request->upload_limit, size * count);
     size_t len = 0;
 
     if (x->failed < 0)
         return CURL_READFUNC_ABORT;
     if (x->request->body == NULL || x->body_left == 0)
         return 0;
-    x->failed = io_read(x->request->body, to, size * count, &len, x->err);
+    x->failed = io_read(x->request->body, to, room, &len, x->err);
     if (x->failed == 0 && (len == 0 || len > x->body_left))
         x->failed = err_set(x->err, ERR_IO, "the data to send is not as long as was announced");
     if (x->failed < 0)
         return CURL_READFUNC_ABORT;
     x->body_left -= len;
+    pace(x, x->request->upload_limit, len);
     return len;
 }
 
@@ -87,6 +107,8 @@ static size_t write_body(char *data, size_t size, size_t count, void *context)
 
     if (len > 0 && x->failed == 0)
         x->failed = x->request->on_body(x->request->context, x->response, data, len, x->err);
+    if (x->failed == 0)
+        pace(x, x->request->download_limit, len);
     return x->failed < 0 ? 0 : len;
 }
 
@@ -482,6 +504,10 @@ static int curl_perform(struct http_transport *transport, const struct http_requ
     set_callbacks(curl, &x);
     set_method(curl, request);
     (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, lines);
+    if (request->download_limit != NULL) {
+        (void)curl_easy_setopt(curl, CURLOPT_BUFFERSIZE,
+                               (long)rate_limit_piece(request->download_limit));
+    }
     (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_timeout_ms);
     if (request->want_certificate)
         (void)curl_easy_setopt(curl, CURLOPT_CERTINFO, 1L);

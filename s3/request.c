@@ -185,6 +185,8 @@ static int send_attempt(struct attempt *attempt, const struct s3_attempts *attem
         .connect_timeout_ms = client->connect_timeout_ms,
         .stall_timeout_ms = stall_ms,
         .answer_timeout_ms = larger(stall_ms, ANSWER_TIMEOUT_MS),
+        .upload_limit = client->upload_limit,
+        .download_limit = client->download_limit,
         .cancel = call->is_cleanup ? NULL : client->cancel,
     };
     int64_t left_ms = attempts->retry.begun_ms + attempts->retry.policy.deadline_ms -

@@ -24,10 +24,12 @@
 struct cancel;
 struct clock;
 struct err;
+struct rate_limit;
 
 struct s3_client {
     struct clock *clock;
     const struct cancel *cancel;
+    struct rate_limit *upload_limit, *download_limit;
     struct http_transport *transport;
     bool owns_transport;
     int64_t connect_timeout_ms, stall_timeout_ms;

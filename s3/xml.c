@@ -1,5 +1,6 @@
 #include "s3/xml.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -261,7 +262,7 @@ static int read_uploads(const struct xml_node *root, struct s3_list_page *page, 
         r = read_key(root, "NextKeyMarker", is_encoded, &page->next_key, err);
     if (r == 0)
         r = read_token(root, "NextUploadIdMarker", &page->next_upload_id, err);
-    if (r == 0 && page->is_truncated && page->next_key[0] == '\0')
+    if (r == 0 && page->is_truncated && (page->next_key == NULL || page->next_key[0] == '\0'))
         r = err_set(err, ERR_PROTOCOL, "the listing is truncated but has no NextKeyMarker");
     return r;
 }
@@ -277,6 +278,7 @@ static int parse_page(struct str text, const char *root_name,
     r = parse_as(text, root_name, &tree, err);
     if (r < 0)
         return r;
+    assert(tree.root != NULL);
     r = read(tree.root, &page, err);
     xml_tree_dispose(&tree);
     if (r < 0) {
@@ -333,6 +335,7 @@ int s3_xml_delete_parse(struct str text, struct s3_xml_error *ret_error, struct 
     r = parse_as(text, "DeleteResult", &tree, err);
     if (r < 0)
         return r;
+    assert(tree.root != NULL);
     for (const struct xml_node *node = tree.root->child; node != NULL && r == 0;
          node = node->next) {
         struct s3_xml_error error = { .code = "" };

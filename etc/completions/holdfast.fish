@@ -68,6 +68,8 @@ complete -c holdfast -n $with_settings -l session-token-file -rF -d 'holds the t
 complete -c holdfast -n $with_settings -l profile -x -d "of AWS's credentials file"
 complete -c holdfast -n $with_settings -l ca-file -rF -d 'certificates to trust'
 complete -c holdfast -n $with_settings -l attempts -x -d 'how often a request is tried'
+complete -c holdfast -n $with_settings -l limit-upload -x -d 'bytes a second'
+complete -c holdfast -n $with_settings -l limit-download -x -d 'bytes a second'
 complete -c holdfast -n $with_settings -l state-dir -xa '(__fish_complete_directories)' -d 'between runs'
 complete -c holdfast -n $with_settings -l spool-dir -xa '(__fish_complete_directories)' -d 'for what waits'
 complete -c holdfast -n $with_settings -l log -xa 'error warn info debug trace' -d 'what to say'

@@ -18,7 +18,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "base/rate_limit.h"
 #include "s3/http.h"
+#include "tests/harness/fake_clock.h"
 
 #define ANSWER_COUNT_MAX 4
 #define OK               "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: \"e\"\r\n\r\nhello"
@@ -149,6 +151,7 @@ struct trial {
     struct buf body;
     int body_code; /* what on_body returns */
     int64_t stall_timeout_ms;
+    struct rate_limit *upload_limit, *download_limit;
     struct cancel cancel;
     struct err err;
 };
@@ -193,6 +196,8 @@ static int perform(struct trial *trial, enum http_method method, const char *sch
         .connect_timeout_ms = 60000, /* TLS under valgrind, on a busy machine */
         .stall_timeout_ms = trial->stall_timeout_ms,
         .total_timeout_ms = 120000,
+        .upload_limit = trial->upload_limit,
+        .download_limit = trial->download_limit,
         .cancel = &trial->cancel,
     };
 
@@ -259,6 +264,47 @@ static void each_method_is_itself_and_the_connection_is_kept(void **state)
         trial_dispose(&trial);
         buf_dispose(&server.received);
     }
+}
+
+static void bodies_take_as_long_as_the_limits_say(void **state)
+{
+    const size_t len = 512u << 10;
+    struct fake_clock clock;
+    struct io_source *body;
+    struct server server;
+    struct trial trial;
+    char *data = calloc(1, len);
+
+    (void)state;
+    assert_non_null(data);
+    fake_clock_init(&clock, 0); /* it sleeps in no time */
+    server_start(&server, OK, NULL);
+    trial_init(&trial);
+    assert_int_equal(rate_limit_new(64u << 10, &clock.clock, &trial.upload_limit, NULL), 0);
+    assert_int_equal(memory_source_new(data, len, &body, NULL), 0);
+    assert_int_equal(perform(&trial, HTTP_PUT, "http", server.port, body), 0);
+    server_stop(&server);
+    assert_int_equal(clock.slept_ms, 8000); /* 512 KiB at 64 KiB/s, */
+    assert_true(clock.longest_sleep_ms <= 1000);
+    assert_true(server.received.len > len);
+    rate_limit_free(trial.upload_limit);
+    trial.upload_limit = NULL;
+    http_response_dispose(&trial.response);
+    buf_dispose(&server.received);
+
+    fake_clock_init(&clock, 0);
+    server_start(&server, OK, NULL);
+    assert_int_equal(rate_limit_new(RATE_LIMIT_MIN, &clock.clock, &trial.download_limit, NULL), 0);
+    (void)rate_limit_wait(trial.download_limit, RATE_LIMIT_MIN, NULL);
+    assert_int_equal(perform(&trial, HTTP_GET, "http", server.port, NULL), 0);
+    server_stop(&server);
+    (void)rate_limit_wait(trial.download_limit, RATE_LIMIT_MIN - 5, NULL);
+    assert_int_equal(clock.slept_ms, 2000); /* and the five bytes of the answer count */
+    rate_limit_free(trial.download_limit);
+    io_source_free(body);
+    free(data);
+    trial_dispose(&trial);
+    buf_dispose(&server.received);
 }
 
 static void a_head_has_no_body(void **state)
@@ -466,6 +512,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sends_what_it_is_given_and_reports_what_comes),
         cmocka_unit_test(each_method_is_itself_and_the_connection_is_kept),
+        cmocka_unit_test(bodies_take_as_long_as_the_limits_say),
         cmocka_unit_test(a_head_has_no_body),
         cmocka_unit_test(waits_for_100_continue_before_a_large_body),
         cmocka_unit_test(fails_with_a_code_for_each_cause),
