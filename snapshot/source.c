@@ -9,7 +9,7 @@
 #include "snapshot/row_count.h"
 #include "snapshot/sink_vfs.h"
 #include "snapshot/sqlite_db.h"
-#include "snapshot/wal_index.h"
+#include "snapshot/wal_frames.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -177,17 +177,13 @@ static void keep_fingerprint(struct source *source, const struct fingerprint *be
     facts->fingerprint = *before;
 }
 
-/* In WAL mode: whether every frame of the moment had been copied into the file when, or after, the
- * moment was pinned.  Then the file alone is the moment, and stays so until source_end(): a
- * checkpoint copies no frame past the mark that our lock stands for, and those before it are there
- * already.  The moment's frames are those of the wal-index if it was the same before and after. */
-static bool file_is_whole(struct source *source, const struct source_facts *facts)
+/* In WAL mode: which frames the moment has.  They are those of the wal-index if it was the same
+ * before and after the moment was pinned. */
+static void keep_frames(struct source *source, struct source_facts *facts)
 {
-    struct wal_index index;
-
-    return facts->wal && facts->has_fingerprint && wal_index_read(source->db, &index) &&
-           memcmp(index.header, facts->fingerprint.wal_index, sizeof(index.header)) == 0 &&
-           index.backfilled_count == index.frame_count;
+    facts->has_frames =
+        facts->wal && facts->has_fingerprint && wal_index_read(source->db, &facts->frames) &&
+        memcmp(facts->frames.header, facts->fingerprint.wal_index, WAL_INDEX_HEADER_SIZE) == 0;
 }
 
 int source_begin(struct source *source, struct source_facts *ret_facts, struct err *err)
@@ -211,7 +207,7 @@ int source_begin(struct source *source, struct source_facts *ret_facts, struct e
     }
     if (has_before)
         keep_fingerprint(source, &before, &facts);
-    facts.file_is_whole = file_is_whole(source, &facts);
+    keep_frames(source, &facts);
     *ret_facts = facts;
     return 0;
 }
@@ -398,19 +394,6 @@ out:
     return r;
 }
 
-int source_scan(struct source *source, const struct source_facts *facts,
-                const struct source_visitor *visitor, uint8_t *page_one, struct err *err)
-{
-    int r;
-
-    if (!facts->file_is_whole)
-        return scan_copy(source, facts, visitor, page_one, err);
-    r = source_scan_file(source, facts, visitor, page_one, err); /* twice as fast */
-    if (r == 0)
-        copy_page_one(page_one, facts->page_count);
-    return r;
-}
-
 static int read_file(sqlite3_file *file, const struct source *source, uint8_t *to, size_t len,
                      uint64_t offset, struct err *err)
 {
@@ -423,9 +406,10 @@ static int read_file(sqlite3_file *file, const struct source *source, uint8_t *t
                          offset);
 }
 
-/* Read a whole group at once into the visitor's room: four times as fast as page by page. */
-static int read_group(sqlite3_file *file, const struct source *source, struct page_stream *stream,
-                      struct err *err)
+/* Read a whole group at once into the visitor's room: four times as fast as page by page.  frames:
+ * what the log has instead, or NULL. */
+static int read_group(sqlite3_file *file, struct wal_frames *frames, const struct source *source,
+                      struct page_stream *stream, struct err *err)
 {
     uint32_t page_size = stream->facts->page_size;
     uint32_t left = stream->facts->page_count + 1 - stream->next_page;
@@ -438,6 +422,8 @@ static int read_group(sqlite3_file *file, const struct source *source, struct pa
         return r;
     r = read_file(file, source, stream->room, (size_t)count * page_size,
                   (uint64_t)(stream->next_page - 1) * page_size, err);
+    if (r == 0 && frames != NULL)
+        r = wal_frames_put(frames, stream->next_page, count, stream->room, err);
     if (r < 0)
         return r;
     if (lock_byte >= stream->next_page && lock_byte - stream->next_page < count)
@@ -448,8 +434,9 @@ static int read_group(sqlite3_file *file, const struct source *source, struct pa
     return stream_flush(stream, err);
 }
 
-int source_scan_file(struct source *source, const struct source_facts *facts,
-                     const struct source_visitor *visitor, uint8_t *page_one, struct err *err)
+static int scan_file(struct source *source, const struct source_facts *facts,
+                     struct wal_frames *frames, const struct source_visitor *visitor,
+                     uint8_t *page_one, struct err *err)
 {
     struct page_stream stream = stream_begin(source, facts, visitor);
     sqlite3_file *file = NULL;
@@ -461,10 +448,43 @@ int source_scan_file(struct source *source, const struct source_facts *facts,
                              source->options.path);
     }
     r = read_file(file, source, page_one, facts->page_size, 0, err);
+    if (r == 0 && frames != NULL)
+        r = wal_frames_put(frames, 1, 1, page_one, err);
     while (r == 0 && stream.next_page <= facts->page_count) {
         r = cancel_check(source->options.cancel, err);
         if (r == 0)
-            r = read_group(file, source, &stream, err);
+            r = read_group(file, frames, source, &stream, err);
     }
     return r < 0 ? r : stream_end(&stream, err);
+}
+
+int source_scan_file(struct source *source, const struct source_facts *facts,
+                     const struct source_visitor *visitor, uint8_t *page_one, struct err *err)
+{
+    return scan_file(source, facts, NULL, visitor, page_one, err);
+}
+
+/* A checkpoint copies no frame past the mark that our lock stands for.  So until source_end() pages
+ * that are in no frame of the moment stay in the file as they are, and the log is not begun anew:
+ * the file and the moment's frames are the moment.  Several times as fast as a copy by SQLite. */
+int source_scan(struct source *source, const struct source_facts *facts,
+                const struct source_visitor *visitor, uint8_t *page_one, struct err *err)
+{
+    struct wal_frames *frames = NULL;
+    int r = 0;
+
+    if (!facts->has_frames)
+        return scan_copy(source, facts, visitor, page_one, err);
+    if (facts->frames.backfilled_count < facts->frames.frame_count)
+        r = wal_frames_new(source->db, &facts->frames, facts->page_size, &frames, err);
+    if (r == ERR_UNSUPPORTED) {
+        err_clear(err);
+        return scan_copy(source, facts, visitor, page_one, err);
+    }
+    if (r == 0)
+        r = scan_file(source, facts, frames, visitor, page_one, err);
+    if (r == 0)
+        copy_page_one(page_one, facts->page_count);
+    wal_frames_free(frames);
+    return r;
 }

@@ -13,6 +13,7 @@
 #define SNAPSHOT_SOURCE_H
 
 #include "snapshot/fingerprint.h"
+#include "snapshot/wal_index.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,9 +39,10 @@ struct source_facts {
     int64_t num_rows;      /* likewise; -1: not counted, for it would take too long or cannot be */
     int64_t created_at_ms; /* the moment that is shown */
     bool wal;
-    bool file_is_whole;   /* the log has nothing that the file does not have: see source_scan() */
     bool has_fingerprint; /* it is known, and did not change while the moment was pinned */
     struct fingerprint fingerprint;
+    bool has_frames; /* of the log, in WAL mode: they are known */
+    struct wal_index frames;
 };
 
 /* Who takes the pages. */
@@ -67,8 +69,8 @@ int source_begin(struct source *source, struct source_facts *ret_facts, struct e
 /* @return how long the transaction lasted, in microseconds; 0 when there was none. */
 uint64_t source_end(struct source *source);
 
-/* Every page by SQLite's backup, or, to the same bytes, from the file alone where that is whole;
- * only within the transaction.  page_one has room for page_size bytes. */
+/* Every page by SQLite's backup, or, to the same bytes, from the file and its log where it is known
+ * what the log has; only within the transaction.  page_one has room for page_size bytes. */
 int source_scan(struct source *source, const struct source_facts *facts,
                 const struct source_visitor *visitor, uint8_t *page_one, struct err *err);
 /* Every page as the database file has it: the whole truth in rollback mode within the transaction,
