@@ -41,6 +41,7 @@ static void *work(void *context)
         const bool ok = job_run(agent->jobs, job) == 0;
 
         (void)pthread_mutex_lock(&agent->mutex);
+        job->is_saved = ok;
         slot_end(&job->slot, ok, clock_now_ms(agent->options->clock));
         watch_next(agent->jobs->watch, job->database.name, job->slot.due_ms);
         (void)pthread_mutex_unlock(&agent->mutex);
@@ -136,6 +137,14 @@ static void wait_for_running(struct agent *agent, int64_t deadline_ms)
         clock_sleep_ms(agent->options->clock, BUSY_MS / 4, NULL);
 }
 
+static void forget_saved(struct agent *agent)
+{
+    (void)pthread_mutex_lock(&agent->mutex);
+    for (size_t i = 0; i < agent->jobs->count; i++)
+        agent->jobs->items[i].is_saved = false;
+    (void)pthread_mutex_unlock(&agent->mutex);
+}
+
 /* What is under way may end; a last backup shows what was committed until now, so one that began
  * before does not do. */
 static void finish(struct agent *agent)
@@ -146,6 +155,7 @@ static void finish(struct agent *agent)
 
     log_info("stopping%s", options->final_backup ? ", after a last backup" : "");
     wait_for_running(agent, deadline_ms);
+    forget_saved(agent);
     if (options->final_backup && clock_mono_ms(options->clock) < deadline_ms) {
         (void)start_due(agent, true, &running);
         wait_for_running(agent, deadline_ms);
@@ -191,8 +201,12 @@ int agent_run(struct jobs *jobs, const struct agent_options *options, struct err
     r = start_workers(&agent, err);
     if (r == 0)
         r = drills_start(jobs, options, &drills, err);
-    if (r < 0)
+    if (r == 0 && options->begin != NULL)
+        r = options->begin(options->begin_context, err);
+    if (r < 0) {
+        drills_stop(drills);
         goto out;
+    }
     log_info("%zu databases, %zu workers", jobs->count, agent.worker_count);
     while (!cancel_is_set(options->stop)) {
         const int64_t wait_ms = start_due(&agent, was_asked_to_run(&agent), &running);

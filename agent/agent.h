@@ -28,9 +28,14 @@ struct agent_options {
     struct cancel *abort_jobs;         /* that the jobs were loaded with */
     atomic_uint *run_now;              /* raised: back up all of them at once; may be NULL */
     struct metrics_file *metrics_file; /* kept up to date; may be NULL */
+    /* Called once all is ready, before the first backup: what it fails with, agent_run() does.  May
+     * be NULL. */
+    int (*begin)(void *context, struct err *err);
+    void *begin_context;
 };
 
-/* Until asked to stop.  ERR_NOMEM; ERR_IO when there are no threads to be had. */
+/* Until asked to stop; then job->is_saved says which last backups are made.  ERR_NOMEM; ERR_IO when
+ * there are no threads to be had. */
 int agent_run(struct jobs *jobs, const struct agent_options *options, struct err *err);
 
 #endif

@@ -170,6 +170,7 @@ static int add_positional(struct parser *parser, const char *argument, struct er
 
 static int parse_all(struct parser *parser, struct err *err)
 {
+    struct args *args = parser->args;
     bool flags_over = false;
 
     while (parser->next != parser->end) {
@@ -177,6 +178,10 @@ static int parse_all(struct parser *parser, struct err *err)
         int r;
 
         if (!flags_over && strcmp(argument, "--") == 0) {
+            if (args->command != NULL && args->command->takes_program) {
+                args->program = parser->next;
+                return 0;
+            }
             flags_over = true;
             continue;
         }
@@ -210,6 +215,12 @@ static int check_positionals(const struct args *args, struct err *err)
 {
     const struct command *command = args->command;
 
+    if (command->takes_program && (args->program == NULL || *args->program == NULL)) {
+        (void)err_set(err, ERR_CONFIG, "'%s' needs a program to start: %s", command->name,
+                      command->usage);
+        err_hint(err, "write '--' before it, databases before that");
+        return ERR_CONFIG;
+    }
     if (args->positional_count >= command->positional_min &&
         args->positional_count <= command->positional_max)
         return 0;

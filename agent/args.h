@@ -2,8 +2,8 @@
  * args.h - the command line as values.
  *
  * Flags stand before or after what they belong to, as "--flag value", "--flag=value", "-f value" or
- * "-fvalue"; "--" ends them.  Nothing is abbreviated: a flag that is not known is an error with the
- * nearest one as the hint.
+ * "-fvalue"; "--" ends them, and all arguments of a command that starts a program.  Nothing is
+ * abbreviated: a flag that is not known is an error with the nearest one as the hint.
  */
 #ifndef AGENT_ARGS_H
 #define AGENT_ARGS_H
@@ -24,6 +24,7 @@ struct args {
     const char *flags[FLAG_COUNT]; /* NULL: not given; of a switch: "" */
     const char *positionals[ARGS_POSITIONAL_MAX];
     size_t positional_count;
+    char *const *program; /* what stands behind "--", of a command that starts it; else NULL */
     struct option_set options;
 };
 

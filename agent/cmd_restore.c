@@ -5,6 +5,7 @@
 #include "agent/output.h"
 #include "agent/progress_bar.h"
 #include "agent/prompt.h"
+#include "agent/restore_missing.h"
 #include "agent/session.h"
 #include "agent/text.h"
 #include "base/buf.h"
@@ -260,29 +261,61 @@ static int put_back(struct restore *restore, struct restore_options *options, st
     return r;
 }
 
-static int find_backup(struct restore *restore, struct err *err)
+/* ret_none: there is no backup at all yet, and with --if-missing that is well. */
+static int find_backup(struct restore *restore, bool *ret_none, struct err *err)
 {
+    const bool if_missing = args_has(restore->session->args, FLAG_IF_MISSING);
     int r;
 
     r = session_open_store(restore->session, &restore->store, err);
     if (r < 0)
         return r;
-    r = catalog_load(restore->store, restore->database.name, false, &restore->manifest, err);
-    if (r < 0)
+    if (if_missing) {
+        r = restore_missing_load(restore->store, restore->database.name, &restore->manifest,
+                                 ret_none, err);
+    } else {
+        r = catalog_load(restore->store, restore->database.name, false, &restore->manifest, err);
+    }
+    if (r < 0 || *ret_none)
         return r;
     return choice_find(&restore->choice, &restore->manifest, clock_now_ms(restore->session->clock),
                        &restore->backup, err);
+}
+
+static int print_nothing_done(const struct restore *restore, bool no_backup, struct err *err)
+{
+    struct session *session = restore->session;
+    struct buf text = BUF_INIT(TEXT_LEN_MAX);
+    int r;
+
+    if (session->json) {
+        return output_json(session->out,
+                           json_pack("{sb ss so so sn ss}", "dry_run", 0, "database",
+                                     restore->database.name, "store", json_null(), "path",
+                                     text_json(restore->target), "backup", "method", "none"),
+                           err);
+    }
+    buf_add_char(&text, '\'');
+    text_escape(&text, restore->target);
+    buf_add_text(&text, no_backup ? "' is missing, and there is no backup of it yet\n"
+                                  : "' exists: nothing to restore\n");
+    r = output_text(session->out, &text, err);
+    buf_dispose(&text);
+    return r;
 }
 
 static int run(struct restore *restore, struct err *err)
 {
     const struct args *args = restore->session->args;
     struct restore_options options;
+    bool none = false;
     int r;
 
-    r = find_backup(restore, err);
+    r = find_backup(restore, &none, err);
     if (r < 0)
         return r;
+    if (none)
+        return print_nothing_done(restore, true, err);
     options = make_options(restore);
     r = restore_check(restore->backup, &options, &restore->method, err);
     if (r < 0)
@@ -300,27 +333,6 @@ static bool exists(const char *path)
     return lstat(path, &st) == 0;
 }
 
-static int print_nothing_done(const struct restore *restore, struct err *err)
-{
-    struct session *session = restore->session;
-    struct buf text = BUF_INIT(TEXT_LEN_MAX);
-    int r;
-
-    if (session->json) {
-        return output_json(session->out,
-                           json_pack("{sb ss so so sn ss}", "dry_run", 0, "database",
-                                     restore->database.name, "store", json_null(), "path",
-                                     text_json(restore->target), "backup", "method", "none"),
-                           err);
-    }
-    buf_add_char(&text, '\'');
-    text_escape(&text, restore->target);
-    buf_add_text(&text, "' exists: nothing to restore\n");
-    r = output_text(session->out, &text, err);
-    buf_dispose(&text);
-    return r;
-}
-
 /* With --output or --if-missing a file that exists is left alone, whatever is in the store. */
 static int run_unless_there(struct restore *restore, struct err *err)
 {
@@ -329,7 +341,7 @@ static int run_unless_there(struct restore *restore, struct err *err)
     if (!exists(restore->target))
         return run(restore, err);
     if (args_has(args, FLAG_IF_MISSING))
-        return print_nothing_done(restore, err);
+        return print_nothing_done(restore, false, err);
     if (!args_has(args, FLAG_OUTPUT))
         return run(restore, err);
     (void)err_set(err, ERR_EXISTS, "'%s' exists, and --output makes a new file", restore->target);

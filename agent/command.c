@@ -31,6 +31,7 @@ static const struct flag_spec flags[FLAG_COUNT] = {
     [FLAG_SWAP] = { "swap", 0, NULL },
     [FLAG_NO_UNDO] = { "no-undo", 0, NULL },
     [FLAG_IF_MISSING] = { "if-missing", 0, NULL },
+    [FLAG_NO_RESTORE] = { "no-restore", 0, NULL },
     [FLAG_YES] = { "yes", 'y', NULL },
     [FLAG_DRY_RUN] = { "dry-run", 'n', NULL },
 };
@@ -338,6 +339,32 @@ static const struct command commands[COMMAND_COUNT] = {
         .positional_max = ARGS_DATABASES_MAX,
         .has_options = true,
         .run = cmd_agent,
+    },
+    {
+        .name = "exec",
+        .summary = "start an application, back up beside it, and once more when it ends",
+        .usage = "[DB...] -- COMMAND [ARG...]",
+        .description =
+            "Restores every database whose file is missing from its newest backup, starts\n"
+            "COMMAND, and is an agent while it runs. A store that has no backup yet is no\n"
+            "obstacle; one that cannot be asked is, if a file is missing.\n"
+            "\n"
+            "COMMAND has standard input, the terminal and all signals. When it has ended,\n"
+            "however that was, each database is backed up once more, for stop_timeout at\n"
+            "most; then the exit status is COMMAND's own, or we end by the same signal. It\n"
+            "is 3 if COMMAND succeeded and a last backup did not, 127 if there is no\n"
+            "COMMAND, 126 if it cannot be executed. As process 1 it collects orphans.\n",
+        .examples = "# the last lines of a Dockerfile\n"
+                    "ENTRYPOINT [\"holdfast\", \"exec\", \"/data/app.db\", \"--\"]\n"
+                    "CMD [\"myapp\", \"--port\", \"8080\"]\n"
+                    "\n"
+                    "# what the configuration names, on a terminal\n"
+                    "holdfast exec -- python3 app.py\n",
+        .flags = { { FLAG_NO_RESTORE, "leave missing databases missing" } },
+        .positional_max = ARGS_DATABASES_MAX,
+        .has_options = true,
+        .takes_program = true,
+        .run = cmd_exec,
     },
     {
         .name = "status",

@@ -39,6 +39,7 @@ enum flag_id {
     FLAG_SWAP,
     FLAG_NO_UNDO,
     FLAG_IF_MISSING,
+    FLAG_NO_RESTORE,
     FLAG_YES,
     FLAG_DRY_RUN,
     FLAG_COUNT
@@ -71,12 +72,13 @@ struct command {
     const char *examples;    /* lines: a comment, then what to type */
     struct command_flag flags[COMMAND_FLAGS_MAX];
     size_t positional_min, positional_max;
-    bool has_options;  /* takes settings, and has the configuration read */
-    bool loads_itself; /* calls session_load() itself, for it goes on when that fails */
+    bool has_options;   /* takes settings, and has the configuration read */
+    bool loads_itself;  /* calls session_load() itself, for it goes on when that fails */
+    bool takes_program; /* "-- PROGRAM ARG..." ends its arguments */
     int (*run)(struct session *session, struct err *err);
 };
 
-#define COMMAND_COUNT 17
+#define COMMAND_COUNT 18
 
 const struct command *command_at(size_t index); /* in the order of the help */
 /* NULL when there is none. */
@@ -97,6 +99,7 @@ int cmd_pin(struct session *session, struct err *err);
 int cmd_unpin(struct session *session, struct err *err);
 int cmd_run(struct session *session, struct err *err);
 int cmd_agent(struct session *session, struct err *err);
+int cmd_exec(struct session *session, struct err *err);
 int cmd_status(struct session *session, struct err *err);
 int cmd_health(struct session *session, struct err *err);
 int cmd_doctor(struct session *session, struct err *err);

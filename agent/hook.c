@@ -1,6 +1,7 @@
 #include "agent/hook.h"
 
 #include "agent/options.h"
+#include "agent/reaper.h"
 #include "agent/text.h"
 #include "base/buf.h"
 #include "base/cancel.h"
@@ -240,7 +241,7 @@ static void look_for_end(struct run *run)
     pid_t pid;
 
     do {
-        pid = waitpid(run->pid, &run->status, WNOHANG);
+        pid = reaper_wait(run->pid, &run->status);
     } while (pid < 0 && errno == EINTR);
     run->ended = pid != 0;
     if (pid < 0) /* somebody else has waited for it */

@@ -23,6 +23,7 @@ struct job {
     struct schedule schedule;
     struct job_status status;
     struct slot slot; /* the agent's */
+    bool is_saved;    /* the last backup, of when it was told to stop, is made */
     bool has_drill;   /* restore drills are asked for */
     struct schedule drill_schedule;
     struct drill_status drill;

@@ -32,6 +32,7 @@ int holdfast_run(int argc, char *const *argv, FILE *out, int err_fd, struct canc
         .cancel = cancel,
         .clock = clock_system(),
         .out = out,
+        .exit_status = -1,
         .config = CONFIG_INIT,
     };
     int r, status;
@@ -50,9 +51,13 @@ int holdfast_run(int argc, char *const *argv, FILE *out, int err_fd, struct canc
     }
     if (r == ERR_CANCELED)
         status = signals_exit_status(cancel);
+    if (session.exit_status >= 0)
+        status = session.exit_status;
     session_dispose(&session);
     log_set_sink(NULL, NULL, LOG_LEVEL_ERROR);
     console_dispose(&console);
     args_dispose(&args);
+    if (session.exit_signal > 0)
+        signals_die(session.exit_signal);
     return status;
 }

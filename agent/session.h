@@ -30,6 +30,10 @@ struct session {
     FILE *out;
     bool json;
 
+    /* What a program that was started has left us to end with. */
+    int exit_status; /* -1: as usual */
+    int exit_signal; /* 0: none */
+
     /* After session_load(). */
     struct option_set env, aws_env;
     struct config config;

@@ -5,9 +5,12 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 
 /* A handler has no argument of ours. */
 static struct cancel *installed_cancel;
+
+static bool pipe_was_ignored;
 
 static void on_signal(int signal_number)
 {
@@ -38,9 +41,27 @@ int signals_install(struct cancel *cancel, struct err *err)
         if (sigaction(numbers[i], &ask, NULL) < 0)
             return err_set_errno(err, "catch signal %d", numbers[i]);
     }
-    if (sigaction(SIGPIPE, &ignore, NULL) < 0)
+    if (sigaction(SIGPIPE, &ignore, &before) < 0)
         return err_set_errno(err, "ignore SIGPIPE");
+    pipe_was_ignored = before.sa_handler == SIG_IGN;
     return 0;
+}
+
+bool signals_pipe_was_ignored(void)
+{
+    return pipe_was_ignored;
+}
+
+void signals_die(int signal_number)
+{
+    sigset_t set;
+
+    (void)prctl(PR_SET_DUMPABLE, 0); /* a core of ours would hide the program's own */
+    (void)signal(signal_number, SIG_DFL);
+    (void)raise(signal_number);
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, signal_number);
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
 static atomic_uint *installed_count;

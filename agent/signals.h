@@ -5,6 +5,7 @@
 #define AGENT_SIGNALS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct cancel;
 struct err;
@@ -15,6 +16,13 @@ int signals_install(struct cancel *cancel, struct err *err);
 
 /* From now on the signal adds one to *count, which lives as long as the process; one signal. */
 int signals_count(int signal_number, atomic_uint *count, struct err *err);
+
+/* Whether SIGPIPE was ignored before signals_install(): a program that we start may rely on it. */
+bool signals_pipe_was_ignored(void);
+
+/* End as whoever is ended by that signal does, without a core of our own.  Returns where that is
+ * not possible: in process 1, and of a signal that ends nobody. */
+void signals_die(int signal_number);
 
 /* The exit status after cancel was set: 128 and the signal's number. */
 int signals_exit_status(const struct cancel *cancel);

@@ -15,7 +15,7 @@ _holdfast_databases() { sed -n 's/^[[:blank:]]*\[database:\([^]]*\)\].*/\1/p' "$
 
 _holdfast() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands='create list download restore verify repair diff prune pin unpin run agent status health doctor version help' command='' i
+    local commands='create list download restore verify repair diff prune pin unpin run agent exec status health doctor version help' command='' i
     local settings='--store --endpoint --region --addressing --access-key-id
         --secret-access-key-file --session-token-file --profile --ca-file --attempts --limit-upload --limit-download --state-dir
         --spool-dir --log --workers --final-backup --stop-timeout --jitter --listen --metrics-file --schedule --timezone --max-age --threads --compression --part-size --busy-timeout --full-every --shrink-guard --keep-last --keep-hourly
@@ -76,6 +76,7 @@ _holdfast() {
     pin | unpin) own='--name' ;;
     run) own='--all' ;;
     doctor) own='--quick-check' ;;
+    exec) own='--no-restore' ;;
     diff) own='--rows --limit --pages --name' ;;
     esac
     if [[ $cur == -* ]]; then

@@ -6,8 +6,8 @@ function __holdfast_databases
     test -r $config; and sed -n 's/^[[:blank:]]*\[database:\([^]]*\)\].*/\1/p' $config
 end
 
-set -l commands create list download restore verify repair diff prune pin unpin run agent status health doctor version help
-set -l with_settings '__fish_seen_subcommand_from create list download restore verify repair diff prune pin unpin run agent status health doctor'
+set -l commands create list download restore verify repair diff prune pin unpin run agent exec status health doctor version help
+set -l with_settings '__fish_seen_subcommand_from create list download restore verify repair diff prune pin unpin run agent exec status health doctor'
 
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a create -d 'back up a database that is in use'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a list -d 'show the backups of a database'
@@ -21,6 +21,7 @@ complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a pin -d
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a unpin -d 'leave a backup to the policy'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a run -d 'back up what is due, once'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a agent -d 'back up on schedule'
+complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a exec -d 'start an application, and back up beside it'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a status -d 'how scheduled backups have gone'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a health -d 'fail unless backups are new enough'
 complete -c holdfast -n "not __fish_seen_subcommand_from $commands" -f -a doctor -d 'find out what is wrong'
@@ -49,6 +50,7 @@ complete -c holdfast -n '__fish_seen_subcommand_from verify' -l restore -d 'rest
 complete -c holdfast -n '__fish_seen_subcommand_from diff' -l rows -d 'list keys, too'
 complete -c holdfast -n '__fish_seen_subcommand_from diff' -l limit -x -d 'keys a table and kind'
 complete -c holdfast -n '__fish_seen_subcommand_from diff' -l pages -d 'pages only'
+complete -c holdfast -n '__fish_seen_subcommand_from exec' -l no-restore -d 'leave missing databases missing'
 complete -c holdfast -n '__fish_seen_subcommand_from run' -l all -d 'also what is not due'
 complete -c holdfast -n '__fish_seen_subcommand_from doctor' -l quick-check -d 'of each database, too'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l at -x -d 'the newest at or before'

@@ -418,6 +418,17 @@ class Restore(Case):
         self.ok("restore", self.source, "latest", "--if-missing")
         self.assertEqual(self.content(), self.good_hash)
 
+    def test_if_missing_without_any_backup_yet(self):
+        absent = self.dir / "new.db"
+        self.assertIn("no backup of it yet", self.ok("restore", absent, "latest", "--if-missing"))
+        document = self.json("restore", absent, "latest", "--if-missing")
+        self.assertEqual((document["method"], document["backup"]), ("none", None))
+        self.assertFalse(os.path.exists(absent))
+        self.fails(10, "no backups of 'new'", "restore", absent, "latest")
+        for name in glob.glob(self.source + "*"):
+            os.unlink(name)
+        self.fails(10, "1234abcd", "restore", self.source, "1234abcd", "--if-missing")
+
     def test_swap(self):
         document = self.json("restore", self.source, "latest", "--swap", "--yes")
         self.assertEqual(document["method"], "swap")
@@ -642,8 +653,7 @@ class BadInput(Case):
 
     def test_commands_and_flags_that_are_none(self):
         self.fails(2, ["'creat'", "'create'"], "creat", store=False)
-        for name in ("exec",):
-            self.fails(2, "no command '%s'" % name, name, store=False)
+        self.fails(2, "no command 'launch'", "launch", store=False)
         self.fails(2, "'--thread'", "list", "app", "--thread", "1")
         self.fails(2, "'list' has no flag '--force'", "list", "app", "--force")
         self.fails(2, "DB", "create", store=False)

@@ -44,9 +44,8 @@ class Documentation(unittest.TestCase):
     def test_there_is_something_to_compare(self):
         self.assertEqual(self.commands,
                          ["create", "list", "download", "restore", "diff", "verify", "repair",
-                          "prune", "pin", "unpin", "run", "agent", "status", "health", "doctor",
-                          "version",
-                          "help"])
+                          "prune", "pin", "unpin", "run", "agent", "exec", "status", "health",
+                          "doctor", "version", "help"])
         self.assertGreater(len(self.settings), 15)
         self.assertIn("secret_access_key", self.keys)
 
