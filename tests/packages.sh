@@ -14,10 +14,12 @@ test_packages=(
     sqlite3 sqlite3-tools zstd xxhash python3 python3-botocore # oracles
     python3-cryptography python3-croniter tzdata restic
     prometheus chromium                                        # who scrapes it, who looks at it
+    dpkg-dev python3-yaml
     strace mandoc openssl libfaketime
     ceph-mon ceph-osd ceph-common radosgw                      # real S3 servers
     swift-proxy swift-account swift-container swift-object memcached
 )
+image_packages=(buildah debootstrap crun)                       # builds docker/Dockerfile
 bench_packages=(awscli time)
 
 # Install those of the named packages that are not there.  Quiet, and without a question.
