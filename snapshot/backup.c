@@ -148,6 +148,7 @@ static int open_source(struct job *job, struct err *err)
         .progress = options->progress,
         .cancel = options->cancel,
         .clock = job->clock,
+        .tables = options->tables,
     };
 
     return source_open(&source_options, &job->source, err);

@@ -9,6 +9,7 @@
 #include "snapshot/row_count.h"
 #include "snapshot/sink_vfs.h"
 #include "snapshot/sqlite_db.h"
+#include "snapshot/table_names.h"
 #include "snapshot/wal_frames.h"
 
 #include <assert.h>
@@ -140,6 +141,8 @@ static int read_facts(struct source *source, struct source_facts *facts, struct 
         return err_set(err, ERR_CORRUPT, "'%s' says it has %" PRId64 " pages of %" PRId64 " bytes",
                        source->options.path, page_count, page_size);
     }
+    if (source->options.tables != NULL)
+        (void)table_names(source->db, source->options.tables, NULL); /* of use, and no more */
     facts->num_tables = (uint32_t)num_tables;
     facts->page_size = (uint32_t)page_size;
     facts->page_count = (uint32_t)page_count;

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct buf;
 struct cancel;
 struct clock;
 struct err;
@@ -30,6 +31,7 @@ struct source_options {
     const struct progress *progress; /* may be NULL */
     const struct cancel *cancel;     /* may be NULL */
     struct clock *clock;
+    struct buf *tables; /* becomes what table_names() says, or empty; may be NULL */
 };
 
 struct source_facts {
