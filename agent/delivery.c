@@ -206,18 +206,33 @@ int delivery_begin(const struct delivery_options *options, struct delivery **ret
     return 0;
 }
 
-int delivery_end(struct delivery *delivery, int64_t wait_ms, struct err *err)
+static void wait_for_end(const struct delivery *delivery, int64_t wait_ms,
+                         const struct cancel *cancel)
 {
     struct clock *clock = clock_system();
-    const int64_t deadline_ms = clock_mono_ms(clock) + wait_ms;
+    int64_t deadline_ms = clock_mono_ms(clock) + wait_ms;
+
+    while (!atomic_load(&delivery->done)) {
+        const int64_t now_ms = clock_mono_ms(clock);
+
+        if (cancel_is_set(cancel) && deadline_ms - now_ms > DELIVERY_HURRY_MS)
+            deadline_ms = now_ms + DELIVERY_HURRY_MS;
+        if (now_ms >= deadline_ms)
+            return;
+        clock_sleep_ms(clock, POLL_MS, NULL);
+    }
+}
+
+int delivery_end(struct delivery *delivery, int64_t wait_ms, const struct cancel *cancel,
+                 struct err *err)
+{
     char host[HOST_SIZE];
     struct str name;
     int r;
 
     if (delivery == NULL)
         return 0;
-    while (!atomic_load(&delivery->done) && clock_mono_ms(clock) < deadline_ms)
-        clock_sleep_ms(clock, POLL_MS, NULL);
+    wait_for_end(delivery, wait_ms, cancel);
     cancel_set(&delivery->cancel, 0);
     (void)pthread_join(delivery->thread, NULL);
     r = delivery->result;

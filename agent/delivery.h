@@ -12,12 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cancel;
 struct delivery;
 struct err;
 struct http_transport;
 
 #define DELIVERY_ATTEMPTS_MAX    3
 #define DELIVERY_ATTEMPT_MS      3000 /* each may take so long */
+#define DELIVERY_HURRY_MS        2000
 #define DELIVERY_ADDRESS_LEN_MAX 2000
 
 struct delivery_options {
@@ -38,8 +40,10 @@ int delivery_check_url(const char *url, struct err *err);
 int delivery_begin(const struct delivery_options *options, struct delivery **ret_delivery,
                    struct err *err);
 
-/* How it went: waits for that for wait_ms, and then aborts it.  Errors: ERR_NET, ERR_TIMEOUT,
- * ERR_PROTOCOL and their like; ERR_SERVER and ERR_DENIED for what was answered.  0 for NULL. */
-int delivery_end(struct delivery *delivery, int64_t wait_ms, struct err *err);
+/* How it went: waits for that for wait_ms, and DELIVERY_HURRY_MS at most once cancel (may be NULL)
+ * is set, and then aborts it.  Errors: ERR_NET, ERR_TIMEOUT, ERR_PROTOCOL and their like;
+ * ERR_SERVER and ERR_DENIED for what was answered.  0 for NULL. */
+int delivery_end(struct delivery *delivery, int64_t wait_ms, const struct cancel *cancel,
+                 struct err *err);
 
 #endif

@@ -4,7 +4,6 @@
 #include "agent/options.h"
 #include "agent/output.h"
 #include "base/buf.h"
-#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -18,7 +17,6 @@
 /* Together less than NOTIFY_MS_MAX: libcurl looks up once a second. */
 #define START_WAIT_MS INT64_C(2000)
 #define END_WAIT_MS   INT64_C(6000)
-#define STOP_WAIT_MS  INT64_C(2000) /* when the program is to end */
 #define PLACE         "{database}"
 #define URL_LEN_MAX   ((size_t)DELIVERY_ADDRESS_LEN_MAX * 2)
 #define TEXT_LEN_MAX  ((size_t)64 << 10)
@@ -218,7 +216,7 @@ static bool end(const struct notify *notify, enum option_id id, struct delivery 
     const int64_t left_ms = deadline_ms - clock_mono_ms(clock_system());
     struct err why = { 0 };
 
-    if (delivery_end(delivery, left_ms > 0 ? left_ms : 0, &why) == 0)
+    if (delivery_end(delivery, left_ms > 0 ? left_ms : 0, notify->cancel, &why) == 0)
         return true;
     log_warn("'%s': %s was not delivered: %s", notify->database, option_spec(id)->key, why.msg);
     return false;
@@ -261,8 +259,7 @@ bool notify_end(struct notify *notify, const struct notify_facts *facts, bool we
     end_start(notify);
     notify_text(facts, &text);
     ping = begin_ping(notify, ping_suffix(facts), &text);
-    deadline_ms = clock_mono_ms(clock_system()) +
-                  (cancel_is_set(notify->cancel) ? STOP_WAIT_MS : END_WAIT_MS);
+    deadline_ms = clock_mono_ms(clock_system()) + END_WAIT_MS;
     (void)end(notify, OPTION_PING_URL, ping, deadline_ms);
     taken = end(notify, OPTION_WEBHOOK_URL, hook, deadline_ms);
     buf_dispose(&text);

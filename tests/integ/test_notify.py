@@ -144,14 +144,15 @@ class Notify(unittest.TestCase):
 
     def test_a_stop_is_not_delayed_by_a_watcher_that_hangs(self):
         self.watcher.behaviour = "hang"
-        process = testlib.start(self.store, "agent", self.path, state=self.state, env=self.env)
+        process = testlib.start(self.store, "agent", self.path, "--stop-timeout", "1s",
+                                state=self.state, env=self.env)
         self.addCleanup(lambda: process.poll() is None and process.kill())
         testlib.wait_for(lambda: os.path.exists(os.path.join(self.state, "app", "status.json")))
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0)
-        self.assertLess(time.monotonic() - began, 12)
+        self.assertLess(time.monotonic() - began, 9)
 
     def test_the_webhook_tells_failure_once_and_recovery(self):
         self.webhook()

@@ -24,7 +24,7 @@ static int deliver(struct fake_transport *fake, struct err *err)
     struct delivery *delivery = NULL;
 
     assert_int_equal(delivery_begin(&options, &delivery, err), 0);
-    return delivery_end(delivery, 10000, err);
+    return delivery_end(delivery, 10000, NULL, err);
 }
 
 static void posts_what_it_is_given(void **state)
@@ -138,10 +138,26 @@ static void stops_when_nobody_waits_any_longer(void **state)
 
     (void)state;
     assert_int_equal(delivery_begin(&options, &delivery, NULL), 0);
-    assert_int_equal(delivery_end(delivery, 200, &err), ERR_TIMEOUT);
+    assert_int_equal(delivery_end(delivery, 200, NULL, &err), ERR_TIMEOUT);
     assert_true(clock_mono_ms(clock_system()) - begin_ms < 3000);
     assert_string_equal(err.msg, "'hc.example:8443': no answer in time");
-    assert_int_equal(delivery_end(NULL, 200, &err), 0);
+    assert_int_equal(delivery_end(NULL, 200, NULL, &err), 0);
+}
+
+static void hurries_when_the_program_is_to_stop(void **state)
+{
+    static const struct http_transport_ops ops = { never_answer, NULL };
+    struct http_transport silent = { &ops };
+    const struct delivery_options options = { .url = URL, .transport = &silent };
+    const int64_t begin_ms = clock_mono_ms(clock_system());
+    struct cancel stop = CANCEL_INIT;
+    struct delivery *delivery = NULL;
+
+    (void)state;
+    cancel_set(&stop, 0);
+    assert_int_equal(delivery_begin(&options, &delivery, NULL), 0);
+    assert_int_equal(delivery_end(delivery, 60000, &stop, NULL), ERR_TIMEOUT);
+    assert_true(clock_mono_ms(clock_system()) - begin_ms < 20000);
 }
 
 static void refuses_what_is_no_address_and_does_not_quote_it(void **state)
@@ -179,6 +195,7 @@ int main(void)
         cmocka_unit_test(tries_again_what_may_help),
         cmocka_unit_test(an_answer_without_end_is_an_answer),
         cmocka_unit_test(stops_when_nobody_waits_any_longer),
+        cmocka_unit_test(hurries_when_the_program_is_to_stop),
         cmocka_unit_test(refuses_what_is_no_address_and_does_not_quote_it),
     };
 
