@@ -1,5 +1,5 @@
-"""Goal: the image that docker/Dockerfile describes is small, and does its work as a sidecar: without
-root, on a root file system that nobody can write, with nothing but the volumes that it is given.
+"""Goal: the image that docker/Dockerfile describes is small, and does its work as a sidecar:
+without root, on a root file system that nobody can write, with nothing but its volumes.
 
 No container engine is needed: buildah builds it, and its file system is run with chroot, in a mount
 namespace of its own.  Needs root, buildah and, where the base image is not there yet, debootstrap.
@@ -144,7 +144,7 @@ class Image(unittest.TestCase):
         self.assertNotIn("not found", self.run_in("ldd", "/usr/local/bin/holdfast"))
 
     def test_it_cannot_write_anywhere_else(self):
-        for path in ("/x", "/usr/local/bin/holdfast", "/etc/x", "/home/x"):
+        for path in ("/x", "/usr/local/bin/holdfast", "/etc/x", "/root/x"):
             said = self.run_in("sh", "-c", "(: >> %s) 2>&1 || echo refused" % path)
             self.assertIn("refused", said)
 
