@@ -62,6 +62,14 @@ struct amendment {
     struct history_catalog *catalog; /* NULL: nobody wants to see it */
 };
 
+static void observe(void *context, const struct manifest *manifest)
+{
+    struct amendment *amendment = context;
+
+    if (amendment->catalog != NULL)
+        (void)history_catalog_set(amendment->catalog, manifest, NULL);
+}
+
 static int amend(void *context, struct manifest *manifest, int64_t now_ms, struct err *err)
 {
     struct amendment *amendment = context;
@@ -71,8 +79,8 @@ static int amend(void *context, struct manifest *manifest, int64_t now_ms, struc
     guard_compare(&amendment->guard, manifest);
     if (amendment->with_prune)
         r = prune_amend(&amendment->prune, manifest, now_ms, err);
-    if (r == 0 && amendment->catalog != NULL)
-        (void)history_catalog_set(amendment->catalog, manifest, NULL);
+    if (r == 0)
+        observe(amendment, manifest);
     return r;
 }
 
@@ -162,6 +170,7 @@ int backup_job_run(const struct session *session, const struct backup_job *job,
     options.state_dir = state_dir;
     options.amend = amend;
     options.amend_context = &amendment;
+    options.observe = observe;
     r = session_lock(session, job->database->name, BUSY_TIMEOUT_MS, &lock, err);
     if (r < 0)
         goto out;

@@ -24,7 +24,7 @@ struct backup_job {
     bool prune;              /* apply the policy, and delete what is due */
     bool review;             /* see guard_review() although nothing has changed */
     const struct progress *progress;
-    struct history_catalog *catalog; /* as it is afterwards, if anything was made; may be NULL */
+    struct history_catalog *catalog; /* as it is afterwards, if it was seen; may be NULL */
 };
 
 struct backup_job_result {

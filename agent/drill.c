@@ -3,6 +3,7 @@
 #include "agent/database.h"
 #include "agent/scratch.h"
 #include "agent/session.h"
+#include "agent/watch.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "snapshot/catalog.h"
@@ -84,7 +85,7 @@ static int drill(const struct session *session, struct object_store *store,
 }
 
 int drill_run(const struct session *session, const struct database *database,
-              struct drill_result *ret_result, struct err *err)
+              struct drill_result *ret_result, struct watch_report *watched, struct err *err)
 {
     struct object_store *store = NULL;
     struct manifest manifest = MANIFEST_INIT;
@@ -98,6 +99,10 @@ int drill_run(const struct session *session, const struct database *database,
         r = err_set(err, ERR_NOT_FOUND, "no backups of '%s'", database->name);
     if (r == 0)
         r = drill(session, store, &manifest, ret_result, err);
+    if (manifest.backup_count > 0)
+        (void)history_catalog_set(&watched->catalog, &manifest, NULL);
+    if (store != NULL)
+        watch_report_store(watched, store);
     manifest_dispose(&manifest);
     object_store_free(store);
     return r;

@@ -197,16 +197,15 @@ int job_drill(const struct jobs *jobs, struct job *job, struct cancel *cancel)
     const unsigned failures = job->drill.failures;
     struct job_notify_drill told = { .recovered = failures > 0 };
     struct drill_result result;
+    struct watch_report watched = { 0 };
     struct err err = { 0 };
     int r;
 
-    r = drill_run(&session, &job->database, &result, &err);
-    if (r == ERR_NOT_FOUND) {
+    r = drill_run(&session, &job->database, &result, &watched, &err);
+    if (r == ERR_NOT_FOUND)
         log_info("'%s': there is no backup to restore yet", job->database.name);
-        return r;
-    }
-    if (r == ERR_CANCELED)
-        return r;
+    if (r == ERR_NOT_FOUND || r == ERR_CANCELED)
+        goto out;
     if (r == 0) {
         note_verified(job, &result, begin_ms);
     } else {
@@ -214,7 +213,6 @@ int job_drill(const struct jobs *jobs, struct job *job, struct cancel *cancel)
     }
     atomic_store(&job->drill_failed, r < 0);
     save_drill(jobs, job);
-    watch_drilled(jobs->watch, job);
     if (r < 0) {
         told.error = err.msg;
         told.hint = err.hint;
@@ -222,5 +220,8 @@ int job_drill(const struct jobs *jobs, struct job *job, struct cancel *cancel)
     }
     told.result = &result;
     job_notify_drill(job, cancel, &told);
+out:
+    watch_drilled(jobs->watch, job, &watched, jobs->state_dir);
+    watch_report_dispose(&watched);
     return r;
 }

@@ -143,6 +143,12 @@ static int64_t restore_duration(const struct watch_database *database, int64_t n
     return database->drill.verified_ms != 0 ? database->drill.restore_ms : INT64_MIN;
 }
 
+static int64_t shrunk(const struct watch_database *database, int64_t now_ms)
+{
+    (void)now_ms;
+    return database->status.shrunk;
+}
+
 static const struct gauge gauges[] = {
     { "holdfast_healthy",
       "1 while the last good backup is new enough and the last drill restored it, else 0.", false,
@@ -162,6 +168,8 @@ static const struct gauge gauges[] = {
     { "holdfast_database_tables", "Tables of the database in the newest backup.", false, tables },
     { "holdfast_newest_backup_stored_bytes", "What the newest backup added to the store.", false,
       stored },
+    { "holdfast_shrunk", "1 while a loss of rows or tables waits to be looked at, else 0.", false,
+      shrunk },
     { "holdfast_backups", "Backups that can be restored, when the list was last seen.", false,
       backups },
     { "holdfast_damaged_backups", "Backups that were found not to restore.", false, damaged },

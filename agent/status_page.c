@@ -207,6 +207,7 @@ static void add_name(struct buf *out, const struct watch_database *database, enu
     static const char *const labels[] = {
         [HEALTH_GOOD] = "OK",
         [HEALTH_FAILING] = "Trying again",
+        [HEALTH_SHRUNK] = "Has lost much",
         [HEALTH_UNRESTORABLE] = "Does not restore",
         [HEALTH_LATE] = "Too old",
         [HEALTH_NEVER] = "No backup",
@@ -239,6 +240,12 @@ static void add_reasons(struct buf *out, const struct watch_database *database, 
         buf_add_text(out, "<p class=\"why bad\"><b>Not backed up:</b> a newer backup was due by ");
         html_add_age(out, database->deadline_ms, now_ms);
         buf_add_text(out, "</p>");
+    }
+    if (status->shrunk) {
+        buf_addf(out, "<p class=\"why %s\"><b>It has lost much:</b> ",
+                 status->shrunk_fails ? "bad" : "warn");
+        html_add_text(out, status->shrunk_reason);
+        buf_addf(out, "; backup %.8s is kept until it is unpinned</p>", status->kept_id);
     }
     if (database->drill.failures > 0) {
         buf_add_text(out, "<p class=\"why bad\"><b>The restore drill failed:</b> ");
@@ -461,7 +468,7 @@ int status_page_render(const struct watch_view *view, struct buf *out)
     add_hero(out, view, &sum);
     if (view->database_count > 0)
         add_tiles(out, view, &sum);
-    add_group(out, view, "Needs attention", HEALTH_NEVER, HEALTH_UNRESTORABLE);
+    add_group(out, view, "Needs attention", HEALTH_NEVER, HEALTH_SHRUNK);
     add_group(out, view, "Trying again", HEALTH_FAILING, HEALTH_FAILING);
     add_group(out, view, "Well", HEALTH_GOOD, HEALTH_GOOD);
     add_foot(out, view);

@@ -189,25 +189,28 @@ static void count(struct watch *watch, struct watch_report *report)
     report->store_url = NULL;
 }
 
-static int take_over(struct watch_database *database, const struct job *job,
-                     struct watch_report *report, json_t **ret_history, struct err *err)
+/* What was seen of the store.  The mutex is held. */
+static void take_over(struct history *history, struct watch_report *report)
 {
-    struct history *history = &database->history;
-
-    database->status = job->status;
-    database->deadline_ms = job_deadline_ms(job);
-    database->began_ms = 0;
     if (report->newest.created_at_ms != 0)
         history->newest = report->newest;
-    if (report->catalog.is_known) {
-        history_catalog_dispose(&history->catalog);
-        history->catalog = report->catalog;
-        report->catalog = (struct history_catalog){ 0 };
+    if (!report->catalog.is_known)
+        return;
+    history_catalog_dispose(&history->catalog);
+    history->catalog = report->catalog;
+    report->catalog = (struct history_catalog){ 0 };
+}
+
+/* Takes history; out of memory, it was never made. */
+static void keep(const struct job *job, json_t *history, const char *state_dir)
+{
+    struct err why = { 0 };
+
+    if (state_dir == NULL) {
+        json_decref(history);
+    } else if (history_save(state_dir, job->database.name, history, &why) < 0) {
+        log_debug("'%s': its history is not kept: %s", job->database.name, why.msg);
     }
-    if (history_add_run(history, &report->run, err) < 0)
-        return ERR_NOMEM;
-    *ret_history = history_json(history);
-    return 0;
 }
 
 void watch_ended(struct watch *watch, const struct job *job, struct watch_report *report,
@@ -215,39 +218,46 @@ void watch_ended(struct watch *watch, const struct job *job, struct watch_report
 {
     struct watch_database *database;
     json_t *history = NULL;
-    struct err why = { 0 };
-    int r = 0;
 
     if (watch == NULL)
         return;
     (void)pthread_mutex_lock(&watch->mutex);
     count(watch, report);
     database = find(watch, job->database.name);
-    if (database != NULL)
-        r = take_over(database, job, report, &history, &why);
+    if (database != NULL) {
+        database->status = job->status;
+        database->deadline_ms = job_deadline_ms(job);
+        database->began_ms = 0;
+        take_over(&database->history, report);
+        (void)history_add_run(&database->history, &report->run, NULL);
+        history = history_json(&database->history);
+    }
     (void)pthread_mutex_unlock(&watch->mutex);
     (void)atomic_fetch_add(&watch->version, 1);
-    if (r == 0 && database != NULL && state_dir != NULL) {
-        r = history_save(state_dir, job->database.name, history, &why);
-    } else {
-        json_decref(history);
-    }
-    if (r < 0)
-        log_debug("'%s': its history is not kept: %s", job->database.name, why.msg);
+    if (database != NULL)
+        keep(job, history, state_dir);
 }
 
-void watch_drilled(struct watch *watch, const struct job *job)
+void watch_drilled(struct watch *watch, const struct job *job, struct watch_report *report,
+                   const char *state_dir)
 {
     struct watch_database *database;
+    json_t *history = NULL;
 
     if (watch == NULL)
         return;
     (void)pthread_mutex_lock(&watch->mutex);
+    count(watch, report);
     database = find(watch, job->database.name);
-    if (database != NULL)
+    if (database != NULL) {
         database->drill = job->drill;
+        take_over(&database->history, report);
+        history = history_json(&database->history);
+    }
     (void)pthread_mutex_unlock(&watch->mutex);
     (void)atomic_fetch_add(&watch->version, 1);
+    if (database != NULL)
+        keep(job, history, state_dir);
 }
 
 void watch_report_dispose(struct watch_report *report)

@@ -70,7 +70,9 @@ struct watch_report {
 /* job->status is how it went.  Written down in state_dir too, unless that is NULL. */
 void watch_ended(struct watch *watch, const struct job *job, struct watch_report *report,
                  const char *state_dir);
-void watch_drilled(struct watch *watch, const struct job *job); /* job->drill is how it went */
+/* The same of a drill: job->drill is how it went; report has no run. */
+void watch_drilled(struct watch *watch, const struct job *job, struct watch_report *report,
+                   const char *state_dir);
 void watch_report_dispose(struct watch_report *report);
 /* What the store counted, before it is freed. */
 void watch_report_store(struct watch_report *report, const struct object_store *store);

@@ -657,6 +657,8 @@ static int stand_after_reading(struct job *job, struct err *err)
 {
     const struct backup_record *standing = backup_plan_parent(&job->manifest, job->parent.id);
 
+    if (job->options->observe != NULL)
+        job->options->observe(job->options->amend_context, &job->manifest);
     remember(job, &job->parent, standing);
     return stand(job, standing, err);
 }

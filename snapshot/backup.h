@@ -36,7 +36,9 @@ struct backup_options {
     /* Applied to the manifest in the same commit, after the backup was added, perhaps several
      * times, each time to a fresh one.  NULL: nothing. */
     int (*amend)(void *context, struct manifest *manifest, int64_t now_ms, struct err *err);
-    void *amend_context;
+    void *amend_context; /* of observe too */
+    /* Shown the manifest when it was loaded and nothing was made.  NULL: nothing. */
+    void (*observe)(void *context, const struct manifest *manifest);
     /* Which of the manifest's backups this one should stand on rather than on those since: indexes,
      * the first that will do is taken; how many.  See rewrite.h; NULL: none. */
     size_t (*merge_bases)(const void *context, const struct manifest *manifest, int64_t now_ms,

@@ -169,6 +169,22 @@ class Endpoint(Watched):
             self.metric("holdfast_attempts_total", 'database="shop",outcome="made"'), 1)
         self.stop(process)
 
+    def test_what_is_in_the_store_is_known_without_a_state_directory_too(self):
+        """As in a container without a volume: nothing has changed, and nothing is remembered.
+        Large enough for that to be found out from the store."""
+        db = sqlite3.connect(self.path("shop"))
+        db.execute("INSERT INTO t VALUES(randomblob(5000000))")
+        db.commit()
+        db.close()
+        self.stop_after_backup()
+        self.state = self.scratch / "another-state"
+        process = self.start(self.path("shop"))
+        self.wait_for_success("shop")
+        self.assertEqual(self.metric("holdfast_backups", 'database="shop"'), 1)
+        self.assertEqual(
+            self.metric("holdfast_attempts_total", 'database="shop",outcome="unchanged"'), 1)
+        self.stop(process)
+
     def stop_after_backup(self):
         process = self.start(self.path("shop"))
         self.wait_for_success("shop")

@@ -72,16 +72,24 @@ static void what_is_wrong_comes_first(void **state)
                    "backup 2329a87e: pack 6ba7b810: frame 12 is damaged");
     watch_fixture_last(&view)->history.catalog.damaged_count = 1;
     watch_fixture_last(&view)->history.catalog.points[30].is_damaged = true;
+    watch_fixture_add(&view, "wiki");
+    watch_fixture_last(&view)->status.shrunk = true;
+    watch_fixture_last(&view)->status.shrunk_fails = true;
+    (void)snprintf(watch_fixture_last(&view)->status.shrunk_reason, GUARD_REASON_SIZE,
+                   "12.0 MiB of 96.0 MiB are left; tables lost: drafts");
+    (void)snprintf(watch_fixture_last(&view)->status.kept_id, UUID_TEXT_SIZE, "0badcafe");
     watch_fixture_add(&view, "new");
     watch_fixture_fail(watch_fixture_last(&view), 0,
                        "'/data/new.db' is not a SQLite database, or it is encrypted");
     watch_fixture_add(&view, "mail");
     watch_fixture_last(&view)->began_ms = WATCH_NOW_MS - 90000;
     render(&view, "mixed", &page);
-    assert_true(position(&page, "<title>3 of 7 databases need attention · Holdfast") > 0);
+    assert_true(position(&page, "<title>4 of 8 databases need attention · Holdfast") > 0);
     assert_true(position(&page, ">new<") < position(&page, ">analytics<"));
     assert_true(position(&page, ">analytics<") < position(&page, ">ledger<"));
-    assert_true(position(&page, ">ledger<") < position(&page, ">crm<"));
+    assert_true(position(&page, ">ledger<") < position(&page, ">wiki<"));
+    assert_true(position(&page, ">wiki<") < position(&page, ">crm<"));
+    assert_true(position(&page, "tables lost: drafts; backup 0badcafe is kept") > 0);
     assert_true(position(&page, ">crm<") < position(&page, ">shop<"));
     assert_true(position(&page, ">shop<") < position(&page, ">sessions<"));
     assert_true(position(&page, "frame 12 is damaged") > 0);

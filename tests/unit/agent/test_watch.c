@@ -80,6 +80,15 @@ static int show(const struct watch_view *view, struct buf *out)
     return 207;
 }
 
+/* "verified of a, of b, retries" */
+static int show_verified(const struct watch_view *view, struct buf *out)
+{
+    buf_addf(out, "%lld %lld %llu\n", (long long)watch_verified_ms(&view->databases[0]),
+             (long long)watch_verified_ms(&view->databases[1]),
+             (unsigned long long)view->stores[0].counters.retries);
+    return 200;
+}
+
 static void expect(struct watch *watch, const char *wanted)
 {
     struct buf out = BUF_INIT(4096);
@@ -161,6 +170,32 @@ static void a_restart_remembers(void **state)
     temp_dir_free(dir);
 }
 
+static void a_drill_is_seen_and_its_requests_are_counted(void **state)
+{
+    struct fixture fixture;
+    struct watch_report report = { .store_url = strdup("s3://bucket"),
+                                   .counters = { .retries = 2 },
+                                   .catalog = { .is_known = true, .verified_ms = 5 } };
+    struct buf out = BUF_INIT(4096);
+
+    (void)state;
+    begin(&fixture, NULL);
+    run(&fixture, 0, START);
+    fixture.items[0].drill.verified_ms = START;
+    watch_drilled(fixture.watch, &fixture.items[0], &report, NULL);
+    assert_int_equal(watch_render(fixture.watch, show_verified, &out), 200);
+    assert_string_equal(out.ptr, "1772323200000 0 3\n");
+    fixture.items[0].drill.verified_ms = 3;
+    report.catalog = (struct history_catalog){ .is_known = true, .verified_ms = 5 };
+    watch_drilled(fixture.watch, &fixture.items[0], &report, NULL);
+    buf_clear(&out);
+    assert_int_equal(watch_render(fixture.watch, show_verified, &out), 200);
+    assert_string_equal(out.ptr, "5 0 5\n");
+    watch_report_dispose(&report);
+    buf_dispose(&out);
+    watch_free(fixture.watch);
+}
+
 static void nobody_has_to_watch(void **state)
 {
     struct job job = { 0 };
@@ -170,6 +205,7 @@ static void nobody_has_to_watch(void **state)
     watch_next(NULL, "a", 1);
     watch_began(NULL, &job);
     watch_ended(NULL, &job, &report, NULL);
+    watch_drilled(NULL, &job, &report, NULL);
     watch_free(NULL);
 }
 
@@ -216,6 +252,7 @@ int main(void)
         cmocka_unit_test(requests_of_all_databases_add_up_by_store),
         cmocka_unit_test(another_configuration_keeps_what_is_known_of_the_same_databases),
         cmocka_unit_test(a_restart_remembers),
+        cmocka_unit_test(a_drill_is_seen_and_its_requests_are_counted),
         cmocka_unit_test(nobody_has_to_watch),
         cmocka_unit_test(is_looked_at_while_it_changes),
     };
