@@ -4,6 +4,7 @@
 #include "agent/jobs.h"
 #include "agent/metrics_file.h"
 #include "agent/output.h"
+#include "agent/pass_lock.h"
 #include "agent/watch.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -51,6 +52,23 @@ static int drill_what_is_due(struct session *session, const struct jobs *jobs, s
     return r;
 }
 
+/* What another pass has done while we waited need not be done again. */
+static int begin_pass(const struct session *session, struct jobs *jobs, struct pass_lock *ret_lock,
+                      struct err *err)
+{
+    const struct pass_lock_options options = {
+        .jobs = jobs,
+        .timeout_ms = (int64_t)settings_number(&session->settings, OPTION_WAIT_LOCK, 0),
+        .cancel = session->cancel,
+        .clock = session->clock,
+    };
+    const int r = pass_lock_acquire(&options, ret_lock, err);
+
+    if (r == 0)
+        jobs_read_status(jobs);
+    return r;
+}
+
 int cmd_run(struct session *session, struct err *err)
 {
     const bool all = args_has(session->args, FLAG_ALL);
@@ -58,12 +76,15 @@ int cmd_run(struct session *session, struct err *err)
                                  .watch = watch_new(session->clock, false),
                                  .clock = session->clock };
     struct jobs jobs = JOBS_INIT;
+    struct pass_lock lock = PASS_LOCK_INIT;
     size_t failed = 0, drills_failed = 0;
     int r;
 
     if (file.watch == NULL)
         return err_nomem(err);
     r = jobs_load(session, session->cancel, &jobs, err);
+    if (r == 0)
+        r = begin_pass(session, &jobs, &lock, err);
     if (r == 0)
         r = watch_set_jobs(file.watch, &jobs, err);
     for (size_t i = 0; r == 0 && i < jobs.count; i++) {
@@ -93,8 +114,9 @@ int cmd_run(struct session *session, struct err *err)
         r = err_set(err, ERR_PARTIAL, "the restore drills of %zu of %zu databases failed",
                     drills_failed, jobs.count);
     }
-    if (jobs.count > 0)
+    if (jobs.count > 0 && r != ERR_BUSY) /* it is the other pass's to write */
         metrics_file_update(&file, false);
+    pass_lock_release(&lock);
     jobs_dispose(&jobs);
     watch_free(file.watch);
     return r;

@@ -308,7 +308,10 @@ static const struct command commands[COMMAND_COUNT] = {
             "Backs up every database of the configuration, or those named, one after\n"
             "another, if its schedule has had a time since its last good backup; applies the\n"
             "retention policy, and deletes what is due. One that fails does not keep the\n"
-            "others: the exit status is then 3. Nothing is printed when all is well.\n",
+            "others: the exit status is then 3. Nothing is printed when all is well.\n"
+            "\n"
+            "While another run is at work on one of the databases, it gives up (status 11);\n"
+            "with --wait-lock 10m it waits, and then does what is still due.\n",
         .examples = "# /etc/cron.d/holdfast: each quarter of an hour, what is due by its schedule\n"
                     "*/15 * * * * root holdfast run\n"
                     "\n"

@@ -56,6 +56,12 @@ static void load_status(const char *state_dir, struct job *job)
     atomic_store(&job->drill_failed, job->drill.failures > 0);
 }
 
+void jobs_read_status(struct jobs *jobs)
+{
+    for (size_t i = 0; i < jobs->count; i++)
+        load_status(jobs->state_dir, &jobs->items[i]);
+}
+
 static int add_job(struct jobs *jobs, struct session *session, const char *name,
                    struct cancel *cancel, struct err *err)
 {

@@ -46,6 +46,8 @@ struct jobs {
  * or configured, two are one, or a schedule is none. */
 int jobs_load(struct session *session, struct cancel *cancel, struct jobs *ret_jobs,
               struct err *err);
+/* Read anew how they have gone: another process may have been at work since. */
+void jobs_read_status(struct jobs *jobs);
 void jobs_dispose(struct jobs *jobs); /* may be repeated */
 
 #endif

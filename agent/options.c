@@ -165,6 +165,13 @@ static const struct option_spec specs[OPTION_COUNT] = {
                         .default_text = "30s",
                         .help = "databases are backed up to so much later than scheduled, each "
                                 "always as much" },
+    [OPTION_WAIT_LOCK] = { .section = "agent",
+                           .key = "wait_lock",
+                           .argument = "TIME",
+                           .type = OPTION_DURATION,
+                           .max = 24 * HOUR_MS,
+                           .default_text = "0s",
+                           .help = "how long run waits for another run on the same databases" },
     [OPTION_LISTEN] = { .section = "agent",
                         .key = "listen",
                         .argument = "ADDRESS",

@@ -18,7 +18,7 @@ _holdfast() {
     local commands='create list download restore verify repair diff prune pin unpin run agent exec status health doctor version help' command='' i
     local settings='--store --endpoint --region --addressing --access-key-id
         --secret-access-key-file --session-token-file --profile --ca-file --attempts --limit-upload --limit-download --state-dir
-        --spool-dir --log --workers --final-backup --stop-timeout --jitter --listen --metrics-file --schedule --timezone --max-age --threads --compression --part-size --busy-timeout --full-every --shrink-guard --keep-last --keep-hourly
+        --spool-dir --log --workers --final-backup --stop-timeout --jitter --wait-lock --listen --metrics-file --schedule --timezone --max-age --threads --compression --part-size --busy-timeout --full-every --shrink-guard --keep-last --keep-hourly
         --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --prune-grace --max-unused --hook-before --hook-after --hook-timeout
         --ping-url-file --webhook-url-file --webhook-on --notify-ca-file
         --verify-cron --verify-dir'
@@ -60,7 +60,7 @@ _holdfast() {
         ;;
     --store | --endpoint | --region | --access-key-id | --profile | --attempts | --threads | \
         --compression | --part-size | --busy-timeout | --label | --name | --at | --limit | --limit-upload | --limit-download | \
-        --sample | --full-every | --keep-* | --prune-grace | --max-unused | --hook-* | --verify-cron | --workers | --stop-timeout | \
+        --sample | --full-every | --keep-* | --prune-grace | --max-unused | --hook-* | --verify-cron | --workers | --stop-timeout | --wait-lock | \
         --jitter | --listen | --schedule | --timezone | --max-age)
         return
         ;;

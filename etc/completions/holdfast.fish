@@ -79,6 +79,7 @@ complete -c holdfast -n $with_settings -l workers -x -d 'databases at the same t
 complete -c holdfast -n $with_settings -l final-backup -xa 'no yes' -d 'a last one when told to stop'
 complete -c holdfast -n $with_settings -l stop-timeout -x -d 'what it may take to stop'
 complete -c holdfast -n $with_settings -l jitter -x -d 'so much later than scheduled'
+complete -c holdfast -n $with_settings -l wait-lock -x -d 'how long run waits for another'
 complete -c holdfast -n $with_settings -l listen -xa '9187 127.0.0.1:9187' -d 'where to show status page and metrics'
 complete -c holdfast -n $with_settings -l metrics-file -r -d 'for the textfile collector'
 complete -c holdfast -n $with_settings -l max-age -x -d 'of the last good one'

@@ -104,6 +104,52 @@ class Agent(unittest.TestCase):
         self.assertIsNone(status[1]["error"])
         self.assertIn("failed 1 time", self.call("status", self.scratch / "broken.db").out)
 
+    def hang(self, *args):
+        """A run whose store accepts connections, and no more."""
+        silent = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(silent.close)
+        store = testlib.Store("silent", "s3://bucket/x?endpoint=http://127.0.0.1:%d"
+                              % silent.getsockname()[1],
+                              {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"})
+        process = testlib.start(store, "run", *args, state=self.state)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        silent.accept()[0].detach()
+        return process
+
+    def test_runs_do_not_overlap_on_a_database(self):
+        first = self.hang(self.path("one"))
+        result = self.call("run", self.path("two"), self.path("one"))
+        self.assertEqual(result.code, 11, result)
+        self.assertIn("another run is under way with 'one', process %d" % first.pid, result.err)
+        self.assertEqual(self.backups("two"), [])
+        status = json.loads(self.call("status", self.path("two"), "--json").out)["databases"]
+        self.assertEqual(status[0]["failures"], 0)
+        self.assertEqual(self.call("run", self.path("two")).code, 0)  # nothing in common
+
+        waiting = testlib.start(self.store, "run", self.path("one"), "--wait-lock", "1m", "--json",
+                                state=self.state)
+        time.sleep(0.3)
+        self.assertIsNone(waiting.poll())
+        first.kill()
+        out, err = waiting.communicate(timeout=60)
+        self.assertEqual((waiting.returncode, json.loads(out)["outcome"]), (0, "backed up"), err)
+
+    def test_who_has_waited_does_only_what_is_still_due(self):
+        yearly = (self.path("one"), "--schedule", "0 0 1 1 *")
+        self.assertEqual(self.call("run", *yearly).code, 0)
+        status = os.path.join(self.state, "one", "status.json")
+        os.rename(status, status + ".kept")
+        first = self.hang(*yearly)
+        waiting = testlib.start(self.store, "run", *yearly, "--wait-lock", "1m", "--json",
+                                state=self.state)
+        time.sleep(0.3)
+        self.assertIsNone(waiting.poll())
+        os.rename(status + ".kept", status)  # as if the first had ended well
+        first.kill()
+        out, err = waiting.communicate(timeout=60)
+        self.assertEqual(json.loads(out)["outcome"], "not due", err)
+
     def test_health_fails_for_what_is_old_missing_or_never_was(self):
         self.assertEqual(self.call("run", self.path("one")).code, 0)
         self.assertEqual(self.call("health", self.path("one")).code, 0)
