@@ -8,6 +8,7 @@
 #include "tests/harness/temp_dir.h"
 #include "tests/harness/test.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +85,7 @@ static pid_t hold_elsewhere(const struct pass *pass)
     char byte = 0;
     pid_t pid;
 
-    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
     pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
@@ -183,7 +184,7 @@ static void one_descriptor_does_for_a_thousand(void **state)
 {
     struct pass *pass = pass_new(*state, 0, MANY), *last = pass_new(*state, MANY - 1, 1);
     struct pass_lock lock = PASS_LOCK_INIT;
-    const int before = dup(0);
+    const int before = fcntl(0, F_DUPFD_CLOEXEC, 0);
 
     (void)close(before);
     assert_int_equal(pass_lock_acquire(&pass->options, &lock, NULL), 0);
