@@ -1,0 +1,1 @@
+"""A strict S3 server for tests: see README.md."""

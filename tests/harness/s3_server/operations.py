@@ -1,0 +1,259 @@
+"""What Holdfast asks of S3: object operations, listings, multipart uploads."""
+import base64
+import hashlib
+import re
+from urllib.parse import parse_qsl, quote, unquote
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+from .bucket import Object, Upload
+from .errors import S3Error
+
+XMLNS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+PART_MIN = 5 << 20
+KEY_MAX = 1024
+
+
+class Response:
+    def __init__(self, status=200, body=b"", headers=None):
+        self.status, self.body, self.headers = status, body, headers or {}
+
+
+def xml(text):
+    return Response(body=('<?xml version="1.0" encoding="UTF-8"?>\n' + text).encode(),
+                    headers={"Content-Type": "application/xml"})
+
+
+def iso(time):
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def http_date(time):
+    return time.strftime("%a, %d %b %Y %H:%M:%S GMT")
+
+
+def parse_body(body):
+    if b"<!DOCTYPE" in body:
+        raise S3Error("MalformedXML")
+    try:
+        root = ElementTree.fromstring(body)
+    except ElementTree.ParseError:
+        raise S3Error("MalformedXML") from None
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root
+
+
+class Operations:
+    def __init__(self, bucket, quirks):
+        self.bucket, self.quirks = bucket, quirks
+
+    def answer(self, request):
+        """(operation's name, Response); S3Error."""
+        _, name, key = (unquote(request.raw_path) + "/").split("/", 2)
+        key = key[:-1] if key else ""
+        query = dict(parse_qsl(request.raw_query, keep_blank_values=True))
+        operation = self.find(request.method, key, query)
+        request.operation = operation
+        if name != self.bucket.name:
+            raise S3Error("NoSuchBucket")
+        if len(key.encode()) > KEY_MAX:
+            raise S3Error("KeyTooLongError")
+        with self.bucket.lock:
+            return getattr(self, operation)(request, key, query)
+
+    @staticmethod
+    def find(method, key, query):
+        if key:
+            table = {("PUT", "partNumber"): "upload_part", ("POST", "uploads"): "create_upload",
+                     ("POST", "uploadId"): "complete_upload", ("DELETE", "uploadId"): "abort_upload",
+                     ("PUT", ""): "put_object", ("GET", ""): "get_object",
+                     ("HEAD", ""): "head_object", ("DELETE", ""): "delete_object"}
+            flags = ("partNumber", "uploads", "uploadId")
+        else:
+            table = {("POST", "delete"): "delete_objects", ("GET", "uploads"): "list_uploads",
+                     ("GET", "list-type"): "list_objects"}
+            flags = ("delete", "uploads", "list-type")
+        flag = next((name for name in flags if name in query), "")
+        if (method, flag) not in table:
+            raise S3Error("MethodNotAllowed")
+        return table[(method, flag)]
+
+    def find_object(self, request, key):
+        if key not in self.bucket.objects:
+            raise S3Error("NoSuchKey")
+        found = self.bucket.objects[key]
+        wanted = request.header("if-match")
+        if wanted is not None and wanted.strip('"') != found.etag:
+            raise S3Error("PreconditionFailed")
+        return found
+
+    # --- Objects -----------------------------------------------------------------------------
+
+    def put_object(self, request, key, _query):
+        self.check_condition(request, key)
+        if request.header("content-md5") is not None:
+            self.check_md5(request)
+        stored = self.bucket.objects[key] = Object(request.body)
+        return Response(headers={"ETag": '"%s"' % stored.etag})
+
+    def check_condition(self, request, key):
+        condition = request.header("if-none-match")
+        if condition is None or self.quirks.conditional == "ignored":
+            return
+        if condition != "*" or self.quirks.conditional == "refused":
+            raise S3Error("NotImplemented", "A header you provided implies functionality that is "
+                          "not implemented.")
+        if key in self.bucket.objects:
+            raise S3Error("PreconditionFailed")
+
+    @staticmethod
+    def check_md5(request):
+        digest = base64.b64encode(hashlib.md5(request.body).digest()).decode()
+        if request.header("content-md5") != digest:
+            raise S3Error("BadDigest")
+
+    def get_object(self, request, key, _query):
+        found = self.find_object(request, key)
+        headers = {"ETag": '"%s"' % found.etag, "Last-Modified": http_date(found.modified),
+                   "Accept-Ranges": "bytes"}
+        asked = request.header("range")
+        if asked is None:
+            return Response(200, found.data, headers)
+        first, last = re.fullmatch(r"bytes=(\d+)-(\d*)", asked).groups()
+        first, size = int(first), len(found.data)
+        last = min(int(last), size - 1) if last else size - 1
+        if first >= size or first > last:
+            raise S3Error("InvalidRange", headers={"Content-Range": "bytes */%d" % size})
+        headers["Content-Range"] = "bytes %d-%d/%d" % (first, last, size)
+        return Response(206, found.data[first:last + 1], headers)
+
+    def head_object(self, request, key, query):
+        response = self.get_object(request, key, query)
+        response.headers["Content-Length"] = str(len(response.body))
+        response.body = b""
+        return response
+
+    def delete_object(self, _request, key, _query):
+        self.bucket.objects.pop(key, None)
+        return Response(204)
+
+    def delete_objects(self, request, _key, _query):
+        if not self.quirks.delete_objects:
+            raise S3Error("NotImplemented")
+        if request.header("content-md5") is not None:
+            self.check_md5(request)
+        elif self.quirks.needs_md5:
+            raise S3Error("InvalidRequest", "Missing required header for this request: Content-MD5")
+        root = parse_body(request.body)
+        keys = [element.findtext("Key") for element in root.findall("Object")]
+        if root.tag != "Delete" or not 0 < len(keys) <= 1000 or None in keys:
+            raise S3Error("MalformedXML")
+        for key in keys:
+            self.bucket.objects.pop(key, None)
+        quiet = root.findtext("Quiet") == "true"
+        return xml("<DeleteResult %s>%s</DeleteResult>" % (XMLNS, "" if quiet else "".join(
+            "<Deleted><Key>%s</Key></Deleted>" % escape(key) for key in keys)))
+
+    # --- Listings ----------------------------------------------------------------------------
+
+    def list_objects(self, _request, _key, query):
+        prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
+        after = query.get("continuation-token", query.get("start-after", ""))
+        encode = quote if query.get("encoding-type") == "url" and self.quirks.encoding_type \
+            else escape
+        most = min(int(query.get("max-keys", "1000")), self.quirks.page)
+        items, last, truncated = [], "", False
+        for key in self.bucket.keys():
+            if not key.startswith(prefix) or key <= after:
+                continue
+            cut = key.find(delimiter, len(prefix)) if delimiter else -1
+            name = key if cut < 0 else key[:cut + 1]
+            if name == last or (cut >= 0 and after.startswith(name)):
+                continue
+            if len(items) == most:
+                truncated = True
+                break
+            items.append(self.describe(name, encode) if cut < 0 else
+                         "<CommonPrefixes><Prefix>%s</Prefix></CommonPrefixes>" % encode(name))
+            last = name
+        token = "<NextContinuationToken>%s</NextContinuationToken>" % escape(last)
+        return xml("<ListBucketResult %s><Name>%s</Name><Prefix>%s</Prefix><KeyCount>%d</KeyCount>"
+                   "<MaxKeys>%d</MaxKeys>%s<IsTruncated>%s</IsTruncated>%s%s</ListBucketResult>"
+                   % (XMLNS, self.bucket.name, encode(prefix), len(items), most,
+                      "<EncodingType>url</EncodingType>" if encode is quote else "",
+                      "true" if truncated else "false", token if truncated else "",
+                      "".join(items)))
+
+    def describe(self, key, encode):
+        found = self.bucket.objects[key]
+        return ("<Contents><Key>%s</Key><LastModified>%s</LastModified><ETag>&quot;%s&quot;</ETag>"
+                "<Size>%d</Size><StorageClass>STANDARD</StorageClass></Contents>"
+                % (encode(key), iso(found.modified), found.etag, len(found.data)))
+
+    # --- Multipart uploads -------------------------------------------------------------------
+
+    def find_upload(self, key, query):
+        upload = self.bucket.uploads.get(query["uploadId"])
+        if upload is None or upload.key != key:
+            raise S3Error("NoSuchUpload")
+        return upload
+
+    def create_upload(self, _request, key, _query):
+        id_ = "upload-%d" % self.bucket.next_upload
+        self.bucket.next_upload += 1
+        self.bucket.uploads[id_] = Upload(key)
+        return xml("<InitiateMultipartUploadResult %s><Bucket>%s</Bucket><Key>%s</Key><UploadId>%s"
+                   "</UploadId></InitiateMultipartUploadResult>"
+                   % (XMLNS, self.bucket.name, escape(key), id_))
+
+    def upload_part(self, request, key, query):
+        upload, number = self.find_upload(key, query), int(query["partNumber"])
+        if not 1 <= number <= 10000:
+            raise S3Error("InvalidArgument")
+        part = upload.parts[number] = Object(request.body)
+        return Response(headers={"ETag": '"%s"' % part.etag})
+
+    def complete_upload(self, request, key, query):
+        upload = self.find_upload(key, query)
+        root = parse_body(request.body)
+        wanted = [(int(part.findtext("PartNumber")), (part.findtext("ETag") or "").strip('"'))
+                  for part in root.findall("Part")]
+        if root.tag != "CompleteMultipartUpload" or not wanted:
+            raise S3Error("MalformedXML")
+        if [number for number, _ in wanted] != sorted({number for number, _ in wanted}):
+            raise S3Error("InvalidPartOrder")
+        for number, etag in wanted:
+            if number not in upload.parts or upload.parts[number].etag != etag:
+                raise S3Error("InvalidPart")
+        parts = [upload.parts[number].data for number, _ in wanted]
+        if any(len(part) < PART_MIN for part in parts[:-1]):
+            raise S3Error("EntityTooSmall")
+        if self.quirks.equal_parts and len({len(part) for part in parts[:-1]}) > 1:
+            raise S3Error("InvalidPart", "All non-trailing parts must have the same length.")
+        etag = "%s-%d" % (hashlib.md5(b"".join(bytes.fromhex(etag) for _, etag in wanted)
+                                      ).hexdigest(), len(parts))
+        self.bucket.objects[key] = Object(b"".join(parts), etag)
+        del self.bucket.uploads[query["uploadId"]]
+        answer = xml("<CompleteMultipartUploadResult %s><Bucket>%s</Bucket><Key>%s</Key><ETag>%s"
+                     "</ETag></CompleteMultipartUploadResult>"
+                     % (XMLNS, self.bucket.name, escape(key),
+                        "" if self.quirks.blank_etags else "&quot;%s&quot;" % etag))
+        if self.quirks.space_before_xml:
+            answer.body = b"  \n" + answer.body
+        return answer
+
+    def abort_upload(self, _request, key, query):
+        self.find_upload(key, query)
+        del self.bucket.uploads[query["uploadId"]]
+        return Response(204)
+
+    def list_uploads(self, _request, _key, query):
+        prefix = query.get("prefix", "")
+        items = ["<Upload><Key>%s</Key><UploadId>%s</UploadId><Initiated>%s</Initiated></Upload>"
+                 % (escape(upload.key), id_, iso(upload.initiated))
+                 for id_, upload in sorted(self.bucket.uploads.items())
+                 if upload.key.startswith(prefix)]
+        return xml("<ListMultipartUploadsResult %s><Bucket>%s</Bucket><IsTruncated>false"
+                   "</IsTruncated>%s</ListMultipartUploadsResult>"
+                   % (XMLNS, self.bucket.name, "".join(items)))
