@@ -37,11 +37,8 @@ class Step:
 
     def __init__(self, name, command, env):
         self.name, self.env = name, env
-        if command[0] == "sh":
-            self.shell = command[2].replace("$$", "$")
-        else:
-            words = command if command[0] == "holdfast" else ["holdfast", *command]
-            self.shell = " ".join("'%s'" % w for w in words)
+        words = command if command[0] == "holdfast" else ["holdfast", *command]
+        self.shell = " ".join("'%s'" % w for w in words)
 
 
 class Case(unittest.TestCase):
@@ -51,6 +48,7 @@ class Case(unittest.TestCase):
         os.mkdir(self.dir / "bin")
         os.symlink(testlib.HOLDFAST, self.dir / "bin/holdfast")
         os.mkdir(self.dir / "data")
+        os.mkdir(self.dir / "store")  # as the bucket is there
         self.store = testlib.dir_store(self.dir / "store")
 
     def env(self):
@@ -59,7 +57,8 @@ class Case(unittest.TestCase):
                                    HOLDFAST_STATE_DIR=self.dir / "state")
 
     def shell(self, step):
-        return step.shell.replace("/data/", self.dir / "data/").replace("0.0.0.0:9187", "127.0.0.1:0")
+        return (step.shell.replace("/data/", self.dir / "data/")
+                .replace("0.0.0.0:9187", "127.0.0.1:0"))
 
     def start(self, step):
         return subprocess.Popen(["sh", "-c", "exec " + self.shell(step)], env=self.env(),
