@@ -125,6 +125,16 @@ class Hooks(unittest.TestCase):
         self.assertEqual(result.code, 1)
         self.assertIn("status 3", result.err)
 
+    def test_they_work_beside_an_application_whose_orphans_are_collected(self):
+        note = self.scratch / "note"
+        self.configure(before="true & exit 0", after=note)
+        result = testlib.run(None, "exec", "-c", self.config, "--", "sh", "-c",
+                             "(sleep 0.1 &) ; sleep 2; exit 5", state=self.state,
+                             env={"HOLDFAST_STORE": self.store.url})
+        self.assertEqual(result.code, 5, result)
+        self.assertNotIn("how it ended is not known", result.err)
+        self.assertIn(self.facts()[-1]["OUTCOME"], ("backed-up", "unchanged"))
+
     def test_after_comes_also_when_the_program_is_stopped_meanwhile(self):
         ready = self.scratch / "ready"
         self.configure(before="touch '%s'; sleep 60" % ready, after=self.scratch / "note")
