@@ -1,5 +1,5 @@
-"""Goal: every recipe in README and docs works as it stands there: its text is taken from the document
-and run, in a file system of its own, with a real database and a real S3 server.
+"""Goal: every recipe in README and docs works as it stands there: its text is taken from the
+document and run, in a file system of its own, with a real database and a real S3 server.
 
 A block of shell in a document is either preceded by `<!-- recipe: NAME -->`, and then there is a
 recipe of that name below, or by `<!-- not run: REASON -->`.
@@ -25,7 +25,7 @@ import testlib
 TOP = os.path.dirname(os.path.dirname(testlib.HERE))
 SERVER = "127.0.0.77"  # which the documents call minio
 
-# $1: an empty directory; then the command.  /usr/local/bin/aws stands in where it is not installed.
+# $1: an empty directory; then the command.
 SANDBOX = """set -e
 top=$1
 shift
@@ -37,12 +37,12 @@ mount --rbind /dev "$top/root/dev"
 mount -t tmpfs tmpfs "$top/root/tmp"
 install "$HOLDFAST" "$top/root/usr/local/bin/holdfast"
 printf '127.0.0.1 localhost\\n%s minio\\n' "$SERVER" >"$top/root/etc/hosts"
-mkdir -p "$top/root/data" "$top/root/work" "$top/root/etc/holdfast"
-if ! command -v aws >/dev/null; then
-    install "$STAND_IN" "$top/root/usr/local/bin/aws"
-fi
-exec chroot "$top/root" sh -c 'cd /work && exec bash -exo pipefail -c "$0"' "$@"
+mkdir -p "$top/root/data" "$top/root/recipe" \\
+    "$top/root/etc/holdfast"
+install "$STAND_IN" "$top/root/usr/local/bin/aws"
+exec chroot "$top/root" sh -c 'cd /recipe && exec bash -exo pipefail -c "$0"' "$@"
 """
+# Stands in for AWS's own, of which every version takes another way to name an endpoint.
 AWS = """#!/usr/bin/python3
 import os, sys, botocore.session
 from urllib.parse import urlsplit
@@ -62,7 +62,8 @@ else:
 """
 DATABASE = """
 sqlite3 "$DB" 'PRAGMA journal_mode=wal; CREATE TABLE t(a, b);
-               INSERT INTO t SELECT value, hex(randomblob(500)) FROM generate_series(1, 2000);' >/dev/null
+               INSERT INTO t SELECT value, hex(randomblob(500))
+                   FROM generate_series(1, 2000);' >/dev/null
 count() { sqlite3 "${1-$DB}" 'SELECT count(*) FROM t'; }
 """
 CONFIGURED = DATABASE + """
@@ -70,7 +71,9 @@ printf '[store]\\nurl = file:///backups\\n[database:app]\\npath = /data/app.db\\
     >/etc/holdfast/holdfast.ini
 chmod 600 /etc/holdfast/holdfast.ini
 """
-IN_S3 = """export AWS_ACCESS_KEY_ID=$KEY AWS_SECRET_ACCESS_KEY=$SECRET AWS_ENDPOINT_URL=http://minio:9000
+IN_S3 = """
+export AWS_ACCESS_KEY_ID=$KEY AWS_SECRET_ACCESS_KEY=$SECRET
+export AWS_ENDPOINT_URL=http://minio:9000
 export HOLDFAST_STORE=s3://backups/prod
 """
 LOST = DATABASE + """
@@ -100,7 +103,8 @@ RECIPES = {
         'holdfast list app --json | grep -q \'"label":null\''),
     "container": Recipe(LOST, [AGENT], STOPPED),
     "without holdfast": Recipe(
-        DATABASE + IN_S3 + "id=$(holdfast create $DB --json | grep -oE '\"id\":\"[^\"]+' | cut -c7-)",
+        DATABASE + IN_S3 +
+        "id=$(holdfast create $DB --json | grep -oE '\"id\":\"[^\"]+' | cut -c7-)",
         [("ID", "$id")], '[ "$(count app.sqlite3)" = 2000 ]'),
     "doctor": Recipe(CONFIGURED),
     "status": Recipe(CONFIGURED + "holdfast run --all"),
@@ -190,6 +194,7 @@ class Recipes(unittest.TestCase):
             file.write(AWS)
         os.mkdir(scratch / "top")
         env = testlib.environment(
+            PATH="/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             HOLDFAST=testlib.HOLDFAST, SERVER=SERVER, STAND_IN=stand_in, HOME="/root",
             HOLDFAST_STATE_DIR="/state", DB="/data/app.db",
             KEY=self.env["AWS_ACCESS_KEY_ID"], SECRET=self.env["AWS_SECRET_ACCESS_KEY"])
@@ -225,7 +230,7 @@ class Recipes(unittest.TestCase):
         self.assertNotIn("error:", result.stderr)
 
     def test_a_recipe_that_fails_is_noticed(self):
-        self.assertNotEqual(self.sandbox("holdfast list nothing --store file:///none").returncode, 0)
+        self.assertEqual(self.sandbox("holdfast list none --store file:///none").returncode, 10)
         self.assertNotEqual(self.sandbox("false | true").returncode, 0)
 
     def test_what_is_to_be_installed_is_what_the_tests_install(self):
