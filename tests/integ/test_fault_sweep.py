@@ -24,7 +24,6 @@ SEED = int(os.environ.get("HOLDFAST_TEST_SEED", "0")) or random.SystemRandom().g
 DEADLINE = 60
 # The exit statuses of what a store may answer (base/err.c).
 FAILED = {1, 2, 10, 11, 12, 13, 14}
-WRITES = ("create", "create-parts", "prune")
 
 
 class Place:
@@ -48,6 +47,7 @@ class Place:
         self.change()
         self.now = testlib.content_hash(self.path)
         shutil.copytree(self.state, self.scratch / "state.kept")
+        shutil.copyfile(self.path, self.scratch / "app.kept")
         self.kept = self.server.bucket.snapshot()
 
     def close(self):
@@ -71,6 +71,7 @@ class Place:
         self.server.bucket.restore(self.kept)
         shutil.rmtree(self.state)
         shutil.copytree(self.scratch / "state.kept", self.state)
+        shutil.copyfile(self.scratch / "app.kept", self.path)
 
     def command(self, name):
         out = self.scratch / "out.db"
@@ -80,7 +81,7 @@ class Place:
                              "--compression", "1"),
             "list": ("list", "app"),
             "download": ("download", "app", "latest", "-o", out, "--force"),
-            "restore": ("restore", "app", "latest", "--to", out, "--yes"),
+            "restore": ("restore", self.path, "latest", "--yes"),
             "prune": ("prune", "app", "--keep-last", "2", "--prune-grace", "0s",
                       "--max-unused", "0"),
             "verify": ("verify", "app", "--read"),
