@@ -52,7 +52,7 @@ static void what_was_not_used_is_kept_for_a_moment_only(void **state)
 
     (void)state;
     assert_int_equal(rate_limit_wait(limit, RATE / 10, NULL), 100); /* nothing at the start */
-    clock.now_ms += 3600 * 1000;
+    clock.now_ms += INT64_C(3600) * 1000;
     assert_int_equal(rate_limit_wait(limit, RATE / 4, NULL), 0); /* RATE_LIMIT_BURST_MS of it */
     assert_int_equal(rate_limit_wait(limit, RATE / 2, NULL), 500);
     clock.now_ms += 100;
