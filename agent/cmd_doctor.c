@@ -52,6 +52,24 @@ static void check_open_store(struct visit *visit, struct object_store *store, co
     }
 }
 
+/* Without a key there is still a server to be looked at. */
+static void check_way_to(struct visit *visit, const struct session *session)
+{
+    struct session own = *session;
+    struct object_store *store = NULL;
+    struct s3_client *client = NULL;
+
+    own.anonymous = true;
+    if (session_open_store(&own, &store, NULL) == 0)
+        client = s3_store_client(store);
+    if (client != NULL) {
+        (void)doctor_check_server(&visit->report, client);
+    } else {
+        doctor_skip_server(&visit->report, "the store cannot be opened");
+    }
+    object_store_free(store);
+}
+
 static void check_store(struct visit *visit, const struct session *session, const char *name)
 {
     const char *url = settings_text(&session->settings, OPTION_URL);
@@ -63,7 +81,7 @@ static void check_store(struct visit *visit, const struct session *session, cons
             return;
         doctor_subject(&visit->report, "store%s%s", url != NULL ? " " : "", url != NULL ? url : "");
         doctor_fail(&visit->report, "settings", &err);
-        doctor_skip_server(&visit->report, "the store cannot be opened");
+        check_way_to(visit, session);
         doctor_skip_rights(&visit->report, "the store cannot be opened");
         return;
     }

@@ -110,6 +110,7 @@ int session_open_store(const struct session *session, struct object_store **ret_
         .profile = settings_text(settings, OPTION_PROFILE),
         .ca_file = settings_text(settings, OPTION_CA_FILE),
         .attempts_max = (unsigned)settings_number(settings, OPTION_ATTEMPTS, 0),
+        .anonymous = session->anonymous,
         .upload_limit = session->upload_limit,
         .download_limit = session->download_limit,
         .cancel = session->cancel,

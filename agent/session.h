@@ -29,6 +29,7 @@ struct session {
     struct clock *clock;
     FILE *out;
     bool json;
+    bool anonymous; /* open stores without a key, only to look at the way to them */
 
     /* What a program that was started has left us to end with. */
     int exit_status; /* -1: as usual */

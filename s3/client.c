@@ -92,7 +92,8 @@ int s3_client_new(const struct s3_options *options, struct s3_client **ret_clien
         r = err_nomem(err);
         goto out;
     }
-    r = load_credentials(options, client, err);
+    if (!options->anonymous)
+        r = load_credentials(options, client, err);
     if (r < 0)
         goto out;
     r = choose_transport(options, client, err);

@@ -66,6 +66,8 @@ struct s3_options {
     const struct cancel *cancel;      /* borrowed, may be NULL */
     struct clock *clock;              /* borrowed; NULL: the system's */
     struct http_transport *transport; /* takes no ownership; NULL: libcurl */
+    /* Look for no key: then nothing but s3/survey.h may be asked. */
+    bool anonymous;
 };
 
 /* Check the options, load the credentials; no request is made.  ERR_CONFIG names the option. */

@@ -275,6 +275,15 @@ class Remote(Case):
     def test_no_key(self):
         self.doctor(testlib.Store("x", self.store.url, {}), self.path, code=3)
         self.found("settings", "failure", "access_key_id")
+        for check in ("name", "connection", "clock"):
+            self.found(check, "ok")
+        for check in RIGHTS:
+            self.found(check, "skipped", "the store cannot be opened")
+
+    def test_no_region_that_could_be_one(self):
+        region = "region=us-east-1"
+        self.doctor(self.variant(r=(region, "region=Nowhere!")), self.path, code=3)
+        self.found("settings", "failure", "Nowhere!")
         for check in REMOTE + RIGHTS:
             self.found(check, "skipped")
 
