@@ -8,9 +8,23 @@
 #include "base/err.h"
 #include "base/log.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#define LARGE_SIZE      (1 << 20)
 #define WORKERS_DEFAULT 2
 #define JITTER_MS       (UINT64_C(30) * 1000)
 #define STOP_MS         (UINT64_C(25) * 1000)
+
+/* What is large goes back to the system when it is freed: glibc otherwise keeps up to the largest
+ * that ever was, for the years that this runs. */
+static void keep_memory_small(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_SIZE);
+#endif
+}
 
 /* Whoever watches is let in before the first backup begins: a port that is in use ends it at once.
  */
@@ -72,6 +86,7 @@ int daemon_run(const struct daemon *daemon, size_t *ret_unsaved, struct err *err
 
     if (file.watch == NULL)
         return err_nomem(err);
+    keep_memory_small();
     r = jobs_load(session, daemon->abort_jobs, &jobs, err);
     if (r == 0)
         r = run_watched(&jobs, &options, settings_text(settings, OPTION_LISTEN), err);
