@@ -22,7 +22,7 @@
 static void keep_memory_small(void)
 {
 #ifdef __GLIBC__
-    (void)mallopt(M_MMAP_THRESHOLD, LARGE_SIZE);
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_SIZE); /* NOLINT(concurrency-mt-unsafe): no threads yet */
 #endif
 }
 
