@@ -110,7 +110,7 @@ static void a_failure_without_advice_gets_some(void **state)
 static void an_output_that_is_full_is_a_failure(void **state)
 {
     struct doctor_report report;
-    FILE *out = fopen("/dev/full", "w");
+    FILE *out = fopen("/dev/full", "we");
 
     (void)state;
     doctor_report_init(&report, out, false);

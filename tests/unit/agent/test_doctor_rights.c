@@ -24,7 +24,7 @@ struct found {
 static void look(struct object_store *store, struct found *found)
 {
     struct doctor_report report;
-    FILE *out = fopen("/dev/null", "w");
+    FILE *out = fopen("/dev/null", "we");
 
     doctor_report_init(&report, out, true);
     doctor_subject(&report, "store");
