@@ -146,6 +146,14 @@ static void what_is_not_there_is_not_found(void **state)
     buf_dispose(&buf);
 }
 
+/* Whoever runs this against such a server says so: it is no accident. */
+static bool ignores_conditions(void)
+{
+    const char *how = getenv("HOLDFAST_TEST_CONDITIONAL"); /* NOLINT(concurrency-mt-unsafe) */
+
+    return how != NULL && strcmp(how, "ignored") == 0;
+}
+
 static void an_object_that_is_there_is_not_replaced_by_a_conditional_put(void **state)
 {
     struct buf buf = BUF_INIT(100);
@@ -156,6 +164,10 @@ static void an_object_that_is_there_is_not_replaced_by_a_conditional_put(void **
         return;
     }
     assert_int_equal(r, 0);
+    if (ignores_conditions()) { /* the catalogue finds that out too */
+        print_message("  conditions are ignored here\n");
+        return;
+    }
     assert_int_equal(put(*state, "once", "second", OBJECT_PUT_IF_ABSENT), ERR_EXISTS);
     assert_int_equal(get(*state, "once", 0, OBJECT_TO_END, &buf), 0);
     assert_string_equal(buf.ptr, "first");

@@ -48,7 +48,7 @@ class Server:
         self.credentials = {KEY_ID: (SECRET, None, None)}
         self.check_signatures = check_signatures
         self.lock, self.faults, self.requests, self.count = threading.Lock(), [], [], 0
-        self.struck = 0
+        self.struck, self.signatures = 0, []
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.endpoint = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self.accept, daemon=True)
@@ -121,6 +121,7 @@ class Server:
         with self.lock:
             self.requests.append((request.method, request.operation, request.raw_path,
                                   response.status))
+            self.signatures.append((request.header("authorization") or "").rpartition("=")[2])
         self.send(connection, request, response, kind)
         return data
 
