@@ -81,10 +81,10 @@ def row(name, settings, expected=""):
 def conditional(text):
     """From what doctor says of them."""
     for line in text.splitlines():
-        found = json.loads(line)
-        if found.get("check") == "conditional writes":
-            message = found["message"]
-            return next((word for word in ("works", "ignored") if word in message), "refused")
+        for found in json.loads(line).get("checks", []):
+            if found["check"] == "conditional writes":
+                message = found["message"]
+                return next((word for word in ("works", "ignored") if word in message), "refused")
     return "?"
 
 
