@@ -3,10 +3,10 @@
 #include "agent/drills.h"
 #include "agent/job_run.h"
 #include "agent/jobs.h"
-#include "agent/metrics_file.h"
 #include "agent/watch.h"
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/log.h"
 #include "base/queue.h"
 
@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* How long to sleep at most: so often the clock is looked at, and whether a backup has ended. */
@@ -23,12 +24,12 @@
 
 struct agent {
     struct jobs *jobs;
-    const struct agent_options *options;
+    struct agent_options options;
     struct queue *queue;
+    struct drills *drills;
     pthread_t *workers;
     size_t worker_count;
     pthread_mutex_t mutex; /* of all jobs' slots */
-    unsigned runs_asked;
 };
 
 static void *work(void *context)
@@ -42,7 +43,7 @@ static void *work(void *context)
 
         (void)pthread_mutex_lock(&agent->mutex);
         job->is_saved = ok;
-        slot_end(&job->slot, ok, clock_now_ms(agent->options->clock));
+        slot_end(&job->slot, ok, clock_now_ms(agent->options.clock));
         watch_next(agent->jobs->watch, job->database.name, job->slot.due_ms);
         (void)pthread_mutex_unlock(&agent->mutex);
     }
@@ -57,7 +58,7 @@ static int start_workers(struct agent *agent, struct err *err)
 
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (r == 0 && agent->worker_count < agent->options->worker_count) {
+    while (r == 0 && agent->worker_count < agent->options.worker_count) {
         if (pthread_create(&agent->workers[agent->worker_count], NULL, work, agent) != 0) {
             r = err_set(err, ERR_IO, "start a thread");
         } else {
@@ -84,20 +85,27 @@ static void start_job(struct agent *agent, struct job *job)
     (void)queue_push(agent->queue, job);
 }
 
-/* Start what is due; all that do not run, if `all`.  How long until the next is due, at most
- * IDLE_MS; *ret_running: how many are under way. */
-static int64_t start_due(struct agent *agent, bool all, size_t *ret_running)
+static bool may_start(struct agent *agent, struct job *job, bool all, int64_t now_ms)
 {
-    const int64_t now_ms = clock_now_ms(agent->options->clock);
+    const struct agent_options *options = &agent->options;
+    const bool due = slot_is_due(&job->slot, now_ms);
+
+    if (job->slot.running || (!due && !all))
+        return false;
+    return options->is_held == NULL || !options->is_held(options->context, job->database.name);
+}
+
+int64_t agent_poll(struct agent *agent, bool all, size_t *ret_running)
+{
+    const int64_t now_ms = clock_now_ms(agent->options.clock);
     int64_t wait_ms = IDLE_MS;
     size_t running = 0;
 
     (void)pthread_mutex_lock(&agent->mutex);
     for (size_t i = 0; i < agent->jobs->count; i++) {
         struct job *job = &agent->jobs->items[i];
-        const bool due = slot_is_due(&job->slot, now_ms);
 
-        if (!job->slot.running && (due || all))
+        if (may_start(agent, job, all, now_ms))
             start_job(agent, job);
         if (job->slot.running) {
             running++;
@@ -107,20 +115,12 @@ static int64_t start_due(struct agent *agent, bool all, size_t *ret_running)
     }
     (void)pthread_mutex_unlock(&agent->mutex);
     *ret_running = running;
-    return running > 0 && wait_ms > BUSY_MS ? BUSY_MS : wait_ms;
+    if (running > 0 && wait_ms > BUSY_MS)
+        wait_ms = BUSY_MS;
+    return wait_ms > 0 ? wait_ms : BUSY_MS; /* due, and held */
 }
 
-static bool was_asked_to_run(struct agent *agent)
-{
-    const unsigned asked =
-        agent->options->run_now != NULL ? atomic_load(agent->options->run_now) : 0;
-    const bool news = asked != agent->runs_asked;
-
-    agent->runs_asked = asked;
-    return news;
-}
-
-static size_t count_running(struct agent *agent)
+size_t agent_count_running(struct agent *agent)
 {
     size_t running = 0;
 
@@ -131,10 +131,43 @@ static size_t count_running(struct agent *agent)
     return running;
 }
 
-static void wait_for_running(struct agent *agent, int64_t deadline_ms)
+bool agent_runs(struct agent *agent, const char *name)
 {
-    while (count_running(agent) > 0 && clock_mono_ms(agent->options->clock) < deadline_ms)
-        clock_sleep_ms(agent->options->clock, BUSY_MS / 4, NULL);
+    bool runs = false;
+
+    (void)pthread_mutex_lock(&agent->mutex);
+    for (size_t i = 0; i < agent->jobs->count; i++) {
+        const struct job *job = &agent->jobs->items[i];
+
+        runs = runs || (job->slot.running && strcmp(job->database.name, name) == 0);
+    }
+    (void)pthread_mutex_unlock(&agent->mutex);
+    return runs;
+}
+
+void agent_retire(struct agent *agent)
+{
+    void *item;
+
+    drills_stop(agent->drills);
+    agent->drills = NULL;
+    (void)pthread_mutex_lock(&agent->mutex);
+    while (queue_try_pop(agent->queue, &item)) /* was to run, and has not begun */
+        ((struct job *)item)->slot.running = false;
+    (void)pthread_mutex_unlock(&agent->mutex);
+    queue_close(agent->queue);
+}
+
+void agent_wait(struct agent *agent, int64_t deadline_ms)
+{
+    const struct agent_options *options = &agent->options;
+
+    while (agent_count_running(agent) > 0 && clock_mono_ms(options->clock) < deadline_ms &&
+           !cancel_is_set(options->abort_jobs)) {
+        if (options->tick != NULL)
+            options->tick(options->context);
+        clock_sleep_ms(options->clock, BUSY_MS / 4, NULL);
+    }
 }
 
 static void forget_saved(struct agent *agent)
@@ -147,29 +180,31 @@ static void forget_saved(struct agent *agent)
 
 /* What is under way may end; a last backup shows what was committed until now, so one that began
  * before does not do. */
-static void finish(struct agent *agent)
+void agent_finish(struct agent *agent, int64_t deadline_ms)
 {
-    const struct agent_options *options = agent->options;
-    const int64_t deadline_ms = clock_mono_ms(options->clock) + options->stop_ms;
+    const struct agent_options *options = &agent->options;
     size_t running = 0;
 
-    log_info("stopping%s", options->final_backup ? ", after a last backup" : "");
-    wait_for_running(agent, deadline_ms);
+    drills_stop(agent->drills);
+    agent->drills = NULL;
+    agent_wait(agent, deadline_ms);
     forget_saved(agent);
-    if (options->final_backup && clock_mono_ms(options->clock) < deadline_ms) {
-        (void)start_due(agent, true, &running);
-        wait_for_running(agent, deadline_ms);
+    if (options->final_backup && clock_mono_ms(options->clock) < deadline_ms &&
+        !cancel_is_set(options->abort_jobs)) {
+        (void)agent_poll(agent, true, &running);
+        agent_wait(agent, deadline_ms);
     }
-    running = count_running(agent);
+    running = agent_count_running(agent);
     if (running > 0) {
         log_warn("%zu backups did not end in time, and are aborted", running);
         cancel_set(options->abort_jobs, 0);
     }
+    stop_workers(agent);
 }
 
 static void init_slots(struct agent *agent)
 {
-    const int64_t now_ms = clock_now_ms(agent->options->clock);
+    const int64_t now_ms = clock_now_ms(agent->options.clock);
     char host[HOST_SIZE] = "", seed[HOST_SIZE * 2];
 
     (void)gethostname(host, sizeof(host) - 1);
@@ -177,51 +212,52 @@ static void init_slots(struct agent *agent)
         struct job *job = &agent->jobs->items[i];
 
         (void)snprintf(seed, sizeof(seed), "%s/%s", host, job->database.name);
-        slot_init(&job->slot, &job->schedule, schedule_jitter_ms(seed, agent->options->jitter_ms),
+        slot_init(&job->slot, &job->schedule, schedule_jitter_ms(seed, agent->options.jitter_ms),
                   job->status.success_ms, now_ms);
         watch_next(agent->jobs->watch, job->database.name, job->slot.due_ms);
     }
 }
 
-int agent_run(struct jobs *jobs, const struct agent_options *options, struct err *err)
+int agent_start(struct jobs *jobs, const struct agent_options *options, struct agent **ret_agent,
+                struct err *err)
 {
-    pthread_t *workers = calloc(options->worker_count, sizeof(*workers));
-    struct agent agent = { .jobs = jobs, .options = options, .workers = workers };
-    struct drills *drills = NULL;
-    size_t running = 0;
+    struct agent *agent = calloc(1, sizeof(*agent));
     int r;
 
-    if (workers == NULL)
+    if (agent == NULL)
         return err_nomem(err);
-    (void)pthread_mutex_init(&agent.mutex, NULL);
-    r = queue_new(jobs->count, &agent.queue, err);
-    if (r < 0)
-        goto out;
-    init_slots(&agent);
-    r = start_workers(&agent, err);
+    agent->workers = calloc(options->worker_count, sizeof(*agent->workers));
+    if (agent->workers == NULL) {
+        free(agent);
+        return err_nomem(err);
+    }
+    (void)pthread_mutex_init(&agent->mutex, NULL);
+    agent->jobs = jobs;
+    agent->options = *options;
+    r = queue_new(jobs->count + 1, &agent->queue, err);
+    if (r == 0) {
+        init_slots(agent);
+        r = start_workers(agent, err);
+    }
     if (r == 0)
-        r = drills_start(jobs, options, &drills, err);
-    if (r == 0 && options->begin != NULL)
-        r = options->begin(options->begin_context, err);
+        r = drills_start(jobs, options, &agent->drills, err);
     if (r < 0) {
-        drills_stop(drills);
-        goto out;
+        agent_free(agent);
+        return r;
     }
-    log_info("%zu databases, %zu workers", jobs->count, agent.worker_count);
-    while (!cancel_is_set(options->stop)) {
-        const int64_t wait_ms = start_due(&agent, was_asked_to_run(&agent), &running);
+    log_info("%zu databases, %zu workers", jobs->count, agent->worker_count);
+    *ret_agent = agent;
+    return 0;
+}
 
-        if (agent.options->metrics_file != NULL)
-            metrics_file_update(agent.options->metrics_file, running > 0);
-        if (wait_ms > 0)
-            cancel_wait(options->stop, wait_ms); /* any signal ends it */
-    }
-    drills_stop(drills);
-    finish(&agent);
-out:
-    stop_workers(&agent);
-    queue_free(agent.queue);
-    free(workers);
-    (void)pthread_mutex_destroy(&agent.mutex);
-    return r;
+void agent_free(struct agent *agent)
+{
+    if (agent == NULL)
+        return;
+    drills_stop(agent->drills);
+    stop_workers(agent);
+    queue_free(agent->queue);
+    free(agent->workers);
+    (void)pthread_mutex_destroy(&agent->mutex);
+    free(agent);
 }

@@ -1,41 +1,57 @@
 /*
- * agent.h - the daemon: backs databases up on their schedules, a bounded number at a time.
+ * agent.h - backs a set of databases up on their schedules, a bounded number at a time.
  *
- * The thread that calls it keeps the schedules and sleeps; workers make the backups, so that a slow
- * or failing database does not delay the others.  See slot.h for what is due when.
+ * Whoever polls keeps the schedules; workers make the backups, so that a slow or failing database
+ * does not delay the others.  See slot.h for what is due when.
  */
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct agent;
 struct clock;
 struct cancel;
 struct err;
 struct jobs;
-struct metrics_file;
 
 struct agent_options {
     size_t worker_count; /* 1 or more */
     bool final_backup;   /* a last one of each database, when asked to stop */
-    int64_t stop_ms;     /* what is under way may take so long then, before it is aborted */
     int64_t jitter_ms;   /* databases start up to so much later than their slots */
     struct clock *clock;
-    const struct cancel *stop;         /* asks to stop */
-    struct cancel *abort_jobs;         /* that the jobs were loaded with */
-    atomic_uint *run_now;              /* raised: back up all of them at once; may be NULL */
-    struct metrics_file *metrics_file; /* kept up to date; may be NULL */
-    /* Called once all is ready, before the first backup: what it fails with, agent_run() does.  May
-     * be NULL. */
-    int (*begin)(void *context, struct err *err);
-    void *begin_context;
+    struct cancel *abort_jobs; /* that the jobs were loaded with */
+
+    /* Whether somebody else is backing that database up, so that it must wait.  May be NULL. */
+    bool (*is_held)(void *context, const char *name);
+    /* Called now and then while agent_finish() waits.  May be NULL. */
+    void (*tick)(void *context);
+    void *context; /* of both */
 };
 
-/* Until asked to stop; then job->is_saved says which last backups are made.  ERR_NOMEM; ERR_IO when
- * there are no threads to be had. */
-int agent_run(struct jobs *jobs, const struct agent_options *options, struct err *err);
+/* jobs and what options refers to are borrowed until agent_free().  ERR_NOMEM; ERR_IO when there
+ * are no threads to be had. */
+int agent_start(struct jobs *jobs, const struct agent_options *options, struct agent **ret_agent,
+                struct err *err);
+
+/* Start what is due; all that do not run, if `all`.  How long until there is something to do again;
+ * *ret_running: how many are under way. */
+int64_t agent_poll(struct agent *agent, bool all, size_t *ret_running);
+
+/* Start nothing more; what is under way goes on. */
+void agent_retire(struct agent *agent);
+size_t agent_count_running(struct agent *agent);
+bool agent_runs(struct agent *agent, const char *name);
+
+/* For what is under way to end, until the deadline of the monotonic clock. */
+void agent_wait(struct agent *agent, int64_t deadline_ms);
+/* Wait for what is under way, and make the last backups, until the deadline;
+ * what is left is aborted.  Then job->is_saved says which last backups are made. */
+void agent_finish(struct agent *agent, int64_t deadline_ms);
+
+/* Waits for what is under way.  NULL is fine. */
+void agent_free(struct agent *agent);
 
 #endif

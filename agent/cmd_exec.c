@@ -68,13 +68,6 @@ static int take_over(struct session *session, int status, size_t unsaved, struct
     return err_set(err, ERR_PARTIAL, "%zu databases have no last backup", unsaved);
 }
 
-/* On a terminal, which the program writes to, too, only what is wrong. */
-static void choose_log_level(const struct session *session)
-{
-    if (settings_get(&session->settings, OPTION_LOG_LEVEL) == NULL && isatty(STDERR_FILENO) == 1)
-        log_set_sink(console_log, session->console, LOG_LEVEL_WARN);
-}
-
 static int run_program(struct session *session, struct err *err)
 {
     struct cancel ended = CANCEL_INIT, abort_jobs = CANCEL_INIT;
@@ -84,12 +77,15 @@ static int run_program(struct session *session, struct err *err)
         .stop = &ended,
         .abort_jobs = &abort_jobs,
         .final_backup = true,
+        .is_talkative = isatty(STDERR_FILENO) == 0, /* else the program has the terminal, too */
         .begin = start_program,
         .begin_context = &program,
     };
     size_t unsaved = 0;
     int r;
 
+    if (settings_get(&session->settings, OPTION_LOG_LEVEL) == NULL)
+        log_set_sink(console_log, session->console, LOG_LEVEL_WARN);
     r = supervisor_new(&ended, &abort_jobs, &program.supervisor, err);
     if (r == 0)
         r = cancel_check(session->cancel, err); /* from now on signals are the program's */
@@ -111,6 +107,5 @@ int cmd_exec(struct session *session, struct err *err)
         r = restore_what_is_missing(session, err);
     if (r < 0)
         return r;
-    choose_log_level(session);
     return run_program(session, err);
 }

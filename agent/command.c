@@ -333,7 +333,10 @@ static const struct command commands[COMMAND_COUNT] = {
             "the start; what failed is tried again after a minute, then less and less often.\n"
             "\n"
             "SIGTERM and SIGINT stop it when what is under way has ended, a second one at\n"
-            "once; with final_backup, after a last backup of each. SIGUSR1: back up now.\n",
+            "once; with final_backup, after a last backup of each. SIGUSR1: back up now.\n"
+            "SIGHUP: read the configuration again; if it is wrong, all stays as it was.\n"
+            "A pattern such as '/data/app-*.db' means the databases that match it at any\n"
+            "time.\n",
         .examples = "# beside an application, in a container of its own\n"
                     "holdfast agent /data/app.db --store s3://backups/prod --final-backup yes\n"
                     "\n"

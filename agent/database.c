@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "snapshot/manifest.h"
 
+#include <fnmatch.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,31 @@ static bool is_path(const char *argument)
            stat(argument, &st) == 0;
 }
 
+bool database_is_pattern(const char *path)
+{
+    struct stat st;
+
+    return strpbrk(path, "*?[") != NULL && lstat(path, &st) < 0;
+}
+
+/* The first section whose pattern the file matches. */
+static const struct config_database *find_by_pattern(const struct config *config, const char *path)
+{
+    const struct config_database *found = NULL;
+    char *real = realpath(path, NULL);
+
+    for (size_t i = 0; i < config->database_count && found == NULL; i++) {
+        const struct config_database *candidate = &config->databases[i];
+
+        if (database_is_pattern(candidate->path) &&
+            (fnmatch(candidate->path, path, FNM_PATHNAME | FNM_PERIOD) == 0 ||
+             (real != NULL && fnmatch(candidate->path, real, FNM_PATHNAME | FNM_PERIOD) == 0)))
+            found = candidate;
+    }
+    free(real);
+    return found;
+}
+
 /* The section whose path is the same, however it is written. */
 static const struct config_database *find_by_path(const struct config *config, const char *path)
 {
@@ -49,6 +75,8 @@ static const struct config_database *find_by_path(const struct config *config, c
         const struct config_database *candidate = &config->databases[i];
         char *real = wanted != NULL ? realpath(candidate->path, NULL) : NULL;
 
+        if (database_is_pattern(candidate->path))
+            continue;
         if (strcmp(candidate->path, path) == 0 ||
             (real != NULL && wanted != NULL && strcmp(real, wanted) == 0))
             found = candidate;
@@ -122,6 +150,12 @@ int database_resolve(const struct config *config, const char *argument, const ch
     }
     if (path_given)
         configured = find_by_path(config, argument);
+    if (path_given && configured == NULL) {
+        const struct config_database *pattern = find_by_pattern(config, argument);
+
+        if (pattern != NULL)
+            database.options = &pattern->options; /* the file has a name of its own */
+    }
     if (configured == NULL && !path_given && need != DATABASE_NEED_NAME)
         return unknown(config, argument, need, err);
     if (configured != NULL)

@@ -8,6 +8,8 @@
 #ifndef AGENT_DATABASE_H
 #define AGENT_DATABASE_H
 
+#include <stdbool.h>
+
 struct config;
 struct err;
 struct option_set;
@@ -23,6 +25,10 @@ struct database {
     char *path;                       /* NULL when only the name is known */
     const struct option_set *options; /* of its section, borrowed from the configuration; or NULL */
 };
+
+/* Whether a path is a pattern, and no file that is called so.  One that does not exist is none
+ * without one of these characters: * ? [ */
+bool database_is_pattern(const char *path);
 
 void database_dispose(struct database *database); /* may be repeated */
 

@@ -1,5 +1,6 @@
 #include "agent/jobs.h"
 
+#include "agent/database_set.h"
 #include "agent/notify.h"
 #include "agent/zone.h"
 #include "base/log.h"
@@ -62,20 +63,15 @@ void jobs_read_status(struct jobs *jobs)
         load_status(jobs->state_dir, &jobs->items[i]);
 }
 
-static int add_job(struct jobs *jobs, struct session *session, const char *name,
+/* Takes over *database, and empties it. */
+static int add_job(struct jobs *jobs, struct session *session, struct database *database,
                    struct cancel *cancel, struct err *err)
 {
-    struct job *job = &jobs->items[jobs->count];
+    struct job *job = &jobs->items[jobs->count++];
     int r;
 
-    r = database_resolve(&session->config, name, NULL, DATABASE_NEED_TARGET, &job->database, err);
-    if (r < 0)
-        return r;
-    jobs->count++;
-    for (size_t i = 0; i + 1 < jobs->count; i++) {
-        if (strcmp(jobs->items[i].database.name, job->database.name) == 0)
-            return err_set(err, ERR_CONFIG, "'%s' is named twice", job->database.name);
-    }
+    job->database = *database;
+    *database = (struct database){ 0 };
     job->session = session_for(session, job->database.options, cancel);
     load_status(jobs->state_dir, job);
     r = notify_check(&job->session.settings, err);
@@ -86,32 +82,56 @@ static int add_job(struct jobs *jobs, struct session *session, const char *name,
     return load_schedule(job, err);
 }
 
+static int load_set(const struct session *session, struct database_set *ret_set, struct err *err)
+{
+    const struct args *args = session->args;
+
+    return database_set_load(&session->config, args->positionals, args->positional_count, ret_set,
+                             err);
+}
+
 int jobs_load(struct session *session, struct cancel *cancel, struct jobs *ret_jobs,
               struct err *err)
 {
-    const struct config *config = &session->config;
-    const bool named = session->args->positional_count > 0;
-    const size_t count = named ? session->args->positional_count : config->database_count;
-    struct jobs jobs = { .items = calloc(count + 1, sizeof(*jobs.items)),
-                         .state_dir = session_state_dir(session) };
-    int r = 0;
+    struct database_set set = DATABASE_SET_INIT;
+    struct jobs jobs = JOBS_INIT;
+    int r;
 
+    r = load_set(session, &set, err);
+    if (r < 0)
+        return r;
+    jobs.has_patterns = set.has_patterns;
+    jobs.state_dir = session_state_dir(session);
+    jobs.items = calloc(set.count + 1, sizeof(*jobs.items));
     if (jobs.items == NULL) {
+        database_set_dispose(&set);
         jobs_dispose(&jobs);
         return err_nomem(err);
     }
-    if (count == 0) {
-        r = err_set(err, ERR_CONFIG, "no database is named or configured");
-        err_hint(err, "name one, or give the configuration a section [database:NAME]");
-    }
-    for (size_t i = 0; r == 0 && i < count; i++) {
-        r = add_job(&jobs, session,
-                    named ? session->args->positionals[i] : config->databases[i].name, cancel, err);
-    }
+    for (size_t i = 0; r == 0 && i < set.count; i++)
+        r = add_job(&jobs, session, &set.items[i], cancel, err);
+    database_set_dispose(&set);
     if (r < 0) {
         jobs_dispose(&jobs);
         return r;
     }
     *ret_jobs = jobs;
     return 0;
+}
+
+bool jobs_have_changed(const struct jobs *jobs, const struct session *session, struct err *err)
+{
+    struct database_set set = DATABASE_SET_INIT;
+    bool changed;
+
+    if (load_set(session, &set, err) < 0)
+        return true;
+    changed = set.count != jobs->count;
+    for (size_t i = 0; !changed && i < set.count; i++) {
+        const struct database *a = &set.items[i], *b = &jobs->items[i].database;
+
+        changed = strcmp(a->name, b->name) != 0 || strcmp(a->path, b->path) != 0;
+    }
+    database_set_dispose(&set);
+    return changed;
 }

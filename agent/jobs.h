@@ -35,11 +35,12 @@ struct jobs {
     size_t count;
     char *state_dir;     /* NULL: there is none */
     struct watch *watch; /* is told how they fare; borrowed, may be NULL */
+    bool has_patterns;   /* other databases may be meant at another time */
 };
 
 #define JOBS_INIT                                                                                  \
     {                                                                                              \
-        NULL, 0, NULL, NULL                                                                        \
+        NULL, 0, NULL, NULL, false                                                                 \
     }
 
 /* cancel: of the backups.  session is borrowed until jobs_dispose().  ERR_CONFIG when none is named
@@ -48,6 +49,10 @@ int jobs_load(struct session *session, struct cancel *cancel, struct jobs *ret_j
               struct err *err);
 /* Read anew how they have gone: another process may have been at work since. */
 void jobs_read_status(struct jobs *jobs);
+
+/* Whether other databases are meant now than when they were loaded: of a pattern.  Also when that
+ * cannot be said: err->code. */
+bool jobs_have_changed(const struct jobs *jobs, const struct session *session, struct err *err);
 void jobs_dispose(struct jobs *jobs); /* may be repeated */
 
 #endif

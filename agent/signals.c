@@ -64,19 +64,18 @@ void signals_die(int signal_number)
     (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static atomic_uint *installed_count;
+static atomic_uint *installed_counts[NSIG];
 
 static void on_counted(int signal_number)
 {
-    (void)signal_number;
-    atomic_fetch_add(installed_count, 1);
+    atomic_fetch_add(installed_counts[signal_number], 1);
 }
 
 int signals_count(int signal_number, atomic_uint *count, struct err *err)
 {
     struct sigaction action = { .sa_handler = on_counted };
 
-    installed_count = count;
+    installed_counts[signal_number] = count;
     (void)sigemptyset(&action.sa_mask);
     if (sigaction(signal_number, &action, NULL) < 0)
         return err_set_errno(err, "catch signal %d", signal_number);

@@ -14,7 +14,7 @@ struct err;
  * one kills.  SIGPIPE is ignored: a write to a closed pipe then fails like any other. */
 int signals_install(struct cancel *cancel, struct err *err);
 
-/* From now on the signal adds one to *count, which lives as long as the process; one signal. */
+/* From now on the signal adds one to *count, which lives as long as the process. */
 int signals_count(int signal_number, atomic_uint *count, struct err *err);
 
 /* Whether SIGPIPE was ignored before signals_install(): a program that we start may rely on it. */

@@ -197,9 +197,13 @@ class Exec(unittest.TestCase):
                 os.kill(os.getpid(), 15)
             def processes():
                 return [p for p in os.listdir("/proc") if p.isdigit()]
+            def state(process):
+                try:
+                    return open("/proc/%s/stat" % process).read().rpartition(")")[2].split()[0]
+                except OSError:  # gone meanwhile
+                    return None
             def zombies():
-                return [p for p in processes() if open("/proc/%s/stat" % p).read()
-                        .rpartition(")")[2].split()[0] == "Z"]
+                return [p for p in processes() if state(p) == "Z"]
             signal.signal(signal.SIGTERM, on_term)
             say("ready")
             while True:
@@ -209,7 +213,7 @@ class Exec(unittest.TestCase):
         with open("/proc/%d/task/%d/children" % (process.pid, process.pid)) as children:
             os.kill(int(children.read().split()[0]), signal.SIGTERM)
         result = self.finish(process)
-        self.assertIn(" of 1\n", result.out)
+        self.assertIn(" of 1\n", result.out, result)
         self.assertEqual(result.code, 143, result)  # 1 cannot die by a signal of its own
         self.assertEqual(self.values(), ["last"])
 
