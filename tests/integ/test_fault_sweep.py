@@ -1,5 +1,5 @@
-"""Goal: whatever the network and the server do to any one request, a command ends in success or in
-a clear error, in time; every listed backup restores, and what is left behind the next prune removes.
+"""Goal: whatever the network and the server do to any one request, a command ends in success or
+in a clear error, in time; every listed backup restores, and what is left behind the next prune removes.
 
 usage: test_fault_sweep.py [RUNS]       RUNS: of each command, drawn at random; all without it
 """
@@ -57,7 +57,8 @@ class Place:
     def change(self):
         db = testlib.sqlite3.connect(self.path)
         with db:
-            db.execute("UPDATE filler SET body = randomblob(600) WHERE id % 90 = abs(random()) % 90")
+            db.execute("UPDATE filler SET body = randomblob(600)"
+                       " WHERE id % 90 = abs(random()) % 90")
         db.close()
 
     def run(self, *args, check=True, **options):
@@ -143,7 +144,8 @@ class Sweep(unittest.TestCase):
             self.addCleanup(place.close)
         total = succeeded = 0
         with concurrent.futures.ThreadPoolExecutor(len(places)) as pool:
-            for name in ("create", "create-parts", "list", "download", "restore", "prune", "verify"):
+            for name in ("create", "create-parts", "list", "download", "restore", "prune",
+                         "verify"):
                 places[0].back()
                 places[0].run(*places[0].command(name))
                 requests = places[0].server.count

@@ -2,9 +2,9 @@
 
 usage: test_providers.py CONFORMANCE [--write] [rgw] [swift]
 
-Runs the conformance suite of the store and the commands against our strict server in each provider's
-clothes, and against the real servers named; compares with the table in docs/providers.md, or, with
---write, writes that.
+Runs the conformance suite of the store and the commands against our strict server in each
+provider's clothes, and against the real servers named; compares with the table in
+docs/providers.md, or, with --write, writes that.
 """
 import json
 import os

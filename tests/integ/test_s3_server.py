@@ -142,8 +142,8 @@ class Tampered(unittest.TestCase):
                      "XAmzContentSHA256Mismatch"),
             "path": (lambda sent: sent.__setitem__("path", sent["path"].replace("key", "kez")),
                      "SignatureDoesNotMatch"),
-            "encoding": (lambda sent: sent.__setitem__("path", sent["path"].replace("key", "ke%79")),
-                         "SignatureDoesNotMatch"),
+            "encoding": (lambda sent: sent.__setitem__(
+                "path", sent["path"].replace("key", "ke%79")), "SignatureDoesNotMatch"),
             "query": (lambda sent: sent.__setitem__("path", sent["path"].replace("=1", "=2")),
                       "SignatureDoesNotMatch"),
             "order": (lambda sent: sent.__setitem__(

@@ -1,7 +1,7 @@
 """Every fault that a network and a server can make.
 
-A fault strikes one request, by its number from 1, or all from there on (`last`).  Those of BEFORE leave no effect; those of AFTER
-strike the answer to a request that had its effect.
+A fault strikes one request, by its number from 1, or all up to `last`.  Those of BEFORE leave no
+effect; those of AFTER strike the answer to a request that had its effect.
 """
 import dataclasses
 

@@ -66,7 +66,8 @@ class Operations:
     def find(method, key, query):
         if key:
             table = {("PUT", "partNumber"): "upload_part", ("POST", "uploads"): "create_upload",
-                     ("POST", "uploadId"): "complete_upload", ("DELETE", "uploadId"): "abort_upload",
+                     ("POST", "uploadId"): "complete_upload",
+                     ("DELETE", "uploadId"): "abort_upload",
                      ("PUT", ""): "put_object", ("GET", ""): "get_object",
                      ("HEAD", ""): "head_object", ("DELETE", ""): "delete_object"}
             flags = ("partNumber", "uploads", "uploadId")

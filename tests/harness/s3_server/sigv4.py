@@ -61,8 +61,8 @@ def check(request, credentials, quirks, now):
         raise S3Error("SignatureDoesNotMatch", "the path is not canonical: %s" % request.raw_path)
     headers = "".join("%s:%s\n" % (name, " ".join(request.header(name).split()))
                       for name in names.split(";"))
-    canonical = "\n".join((request.method, request.raw_path, canonical_query(request.raw_query, quirks.canonical_wire),
-                           headers, names, payload))
+    query = canonical_query(request.raw_query, quirks.canonical_wire)
+    canonical = "\n".join((request.method, request.raw_path, query, headers, names, payload))
     scope = "%s/%s/s3/aws4_request" % (day, region)
     text = "\n".join(("AWS4-HMAC-SHA256", request.header("x-amz-date"), scope,
                       hashlib.sha256(canonical.encode()).hexdigest()))
