@@ -1,5 +1,6 @@
 """Goal: whatever the network and the server do to any one request, a command ends in success or
-in a clear error, in time; every listed backup restores, and what is left behind the next prune removes.
+in a clear error, in time; every listed backup restores, and what is left behind the next prune
+removes.
 
 usage: test_fault_sweep.py [RUNS]       RUNS: of each command, drawn at random; all without it
 """

@@ -102,7 +102,8 @@ class Reload(unittest.TestCase):
         self.write(("one", one))
         process = self.start("agent", "--jitter", "0s")
         testlib.wait_for(lambda: self.count("one"))
-        for text, said in (("[stor]\n", "stor"), ("[backup]\nschedule = never\n[database:one]\npath = %s\n" % one,
+        never = "[backup]\nschedule = never\n[database:one]\npath = %s\n" % one
+        for text, said in (("[stor]\n", "stor"), (never,
                             "schedule"),
                            ("[store]\nurl = file:///x\n", "no database")):
             with open(self.config, "w") as file:
