@@ -90,6 +90,8 @@ static bool may_start(struct agent *agent, struct job *job, bool all, int64_t no
     const struct agent_options *options = &agent->options;
     const bool due = slot_is_due(&job->slot, now_ms);
 
+    if (all)
+        slot_ask(&job->slot);
     if (job->slot.running || (!due && !all))
         return false;
     return options->is_held == NULL || !options->is_held(options->context, job->database.name);

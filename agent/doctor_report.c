@@ -97,8 +97,10 @@ static void add(struct doctor_report *report, enum doctor_result result, const c
     }
 }
 
-static void add_formatted(struct doctor_report *report, enum doctor_result result,
-                          const char *check, const char *hint, const char *format, va_list args)
+__attribute__((format(printf, 5, 0))) static void add_formatted(struct doctor_report *report,
+                                                                enum doctor_result result,
+                                                                const char *check, const char *hint,
+                                                                const char *format, va_list args)
 {
     struct buf message = BUF_INIT(LINE_LEN_MAX);
 

@@ -33,6 +33,11 @@ bool slot_is_due(struct slot *slot, int64_t now_ms)
     return now_ms >= slot->due_ms;
 }
 
+void slot_ask(struct slot *slot)
+{
+    slot->asked = slot->running;
+}
+
 void slot_begin(struct slot *slot)
 {
     slot->running = true;
@@ -44,6 +49,10 @@ void slot_end(struct slot *slot, bool ok, int64_t now_ms)
 
     slot->running = false;
     slot->due_ms = next_ms(slot, now_ms);
+    if (slot->asked) {
+        slot->asked = false;
+        slot->due_ms = now_ms;
+    }
     if (ok) {
         slot->failures = 0;
         return;

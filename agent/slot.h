@@ -24,6 +24,7 @@ struct slot {
     int64_t due_ms;    /* of the next one; SCHEDULE_NEVER: none will be */
     unsigned failures; /* since the last success */
     bool running;
+    bool asked; /* for another one, while it was running */
 };
 
 /* Whether a slot has passed since last_success_ms (0: never). */
@@ -33,6 +34,8 @@ void slot_init(struct slot *slot, const struct schedule *schedule, int64_t jitte
                int64_t last_success_ms, int64_t now_ms);
 /* Looks at the clock too: to be asked before each wait. */
 bool slot_is_due(struct slot *slot, int64_t now_ms);
+/* Somebody wants one that shows what is there now: after one that is under way, another. */
+void slot_ask(struct slot *slot);
 void slot_begin(struct slot *slot);
 void slot_end(struct slot *slot, bool ok, int64_t now_ms);
 

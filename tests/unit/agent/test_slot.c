@@ -136,6 +136,25 @@ static void a_year_of_hours_is_a_year_of_backups(void **state)
     assert_int_equal(count, 365 * 24);
 }
 
+static void what_is_asked_for_meanwhile_comes_after_it(void **state)
+{
+    struct slot slot = slot_at(START, 0, START);
+
+    (void)state;
+    slot_ask(&slot); /* nothing runs: whoever asks begins it */
+    slot_begin(&slot);
+    slot_end(&slot, true, START);
+    assert_false(slot_is_due(&slot, START));
+    slot_begin(&slot);
+    slot_ask(&slot);
+    assert_false(slot_is_due(&slot, START));
+    slot_end(&slot, true, START + MINUTE);
+    assert_true(slot_is_due(&slot, START + MINUTE));
+    slot_begin(&slot);
+    slot_end(&slot, true, START + MINUTE);
+    assert_false(slot_is_due(&slot, START + MINUTE)); /* once */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +163,7 @@ int main(void)
         cmocka_unit_test(what_is_done_waits_for_the_next_slot_and_its_jitter),
         cmocka_unit_test(a_start_within_the_jitter_does_not_lose_the_slot),
         cmocka_unit_test(a_backup_that_runs_is_not_due_and_slots_meanwhile_count_as_one),
+        cmocka_unit_test(what_is_asked_for_meanwhile_comes_after_it),
         cmocka_unit_test(a_failure_is_tried_again_ever_later_and_at_the_next_slot),
         cmocka_unit_test(a_clock_put_back_does_not_delay_the_next_one),
         cmocka_unit_test(a_clock_put_forward_makes_it_due_once),
