@@ -1,5 +1,6 @@
 #include "agent/command.h"
 
+#include "agent/database_set.h"
 #include "agent/doctor.h"
 #include "agent/doctor_report.h"
 #include "agent/session.h"
@@ -106,17 +107,17 @@ static void check_database(struct visit *visit, const struct database *database)
 
 static void check_named(struct visit *visit, const char *argument)
 {
-    struct database database = { 0 };
+    struct database_set set = DATABASE_SET_INIT;
     struct err err = { 0 };
 
-    if (database_resolve(&visit->session->config, argument, NULL, DATABASE_NEED_TARGET, &database,
-                         &err) < 0) {
+    if (database_set_load(&visit->session->config, &argument, 1, &set, &err) < 0) {
         doctor_subject(&visit->report, "database %s", argument);
         doctor_fail(&visit->report, "name", &err);
         return;
     }
-    check_database(visit, &database);
-    database_dispose(&database);
+    for (size_t i = 0; i < set.count; i++)
+        check_database(visit, &set.items[i]);
+    database_set_dispose(&set);
 }
 
 static void check_all(struct visit *visit)

@@ -1,6 +1,7 @@
 #include "agent/each_database.h"
 
 #include "agent/console.h"
+#include "agent/database_set.h"
 #include "agent/hints.h"
 #include "agent/output.h"
 #include "agent/session.h"
@@ -100,17 +101,13 @@ static int take_turn(struct round *round, struct object_store *store,
 
 static int run_configured(struct round *round, struct err *err)
 {
-    const struct config *config = &round->session->config;
-    int r = 0;
+    struct database_set set = DATABASE_SET_INIT;
+    int r;
 
-    for (size_t i = 0; r == 0 && i < config->database_count; i++) {
-        const struct config_database *configured = &config->databases[i];
-        const struct database database = { .name = configured->name,
-                                           .path = configured->path,
-                                           .options = &configured->options };
-
-        r = take_turn(round, NULL, &database, err);
-    }
+    r = database_set_load(&round->session->config, NULL, 0, &set, err);
+    for (size_t i = 0; r == 0 && i < set.count; i++)
+        r = take_turn(round, NULL, &set.items[i], err);
+    database_set_dispose(&set);
     return r;
 }
 

@@ -102,9 +102,8 @@ class Reload(unittest.TestCase):
         self.write(("one", one))
         process = self.start("agent", "--jitter", "0s")
         testlib.wait_for(lambda: self.count("one"))
-        never = "[backup]\nschedule = never\n[database:one]\npath = %s\n" % one
-        for text, said in (("[stor]\n", "stor"), (never,
-                            "schedule"),
+        unscheduled = "[backup]\nschedule = never\n[database:one]\npath = %s\n" % one
+        for text, said in (("[stor]\n", "stor"), (unscheduled, "schedule"),
                            ("[store]\nurl = file:///x\n", "no database")):
             with open(self.config, "w") as file:
                 file.write(text)
@@ -209,6 +208,11 @@ class Reload(unittest.TestCase):
         self.make("a.db", 1)
         self.assertEqual(self.call("create", self.data + "/a.db").code, 0)
         self.assertEqual(len(os.listdir(self.scratch / "other" + "/a/packs")), 2)
+        result = self.call("verify", "--json")
+        self.assertEqual((result.code, result.err), (0, ""), result)
+        self.assertEqual(result.out.count('"verified"'), 2, result)  # special and a
+        result = self.call("doctor")
+        self.assertIn(self.data + "/a.db", result.out + result.err)
         self.assertEqual(self.call("run", "--all", self.data + "/?.db").code, 0)
         self.assertEqual(sorted(os.listdir(self.scratch / "store")), ["a", "b", "special"])
 
