@@ -247,7 +247,6 @@ int agent_start(struct jobs *jobs, const struct agent_options *options, struct a
         agent_free(agent);
         return r;
     }
-    log_info("%zu databases, %zu workers", jobs->count, agent->worker_count);
     *ret_agent = agent;
     return 0;
 }

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -193,6 +194,15 @@ static void describe(const struct state *state, char out[STATUS_SIZE])
     (void)snprintf(out, STATUS_SIZE, "%zu databases", state->current->jobs.count);
 }
 
+static void log_start(const struct state *state)
+{
+    const struct generation *current = state->current;
+    const uint64_t workers =
+        settings_number(&current->source->session.settings, OPTION_WORKERS, WORKERS_DEFAULT);
+
+    log_info("%zu databases, %" PRIu64 " workers", current->jobs.count, workers);
+}
+
 /* Another set of jobs, of source, is checked and then put to work.  source is ours from now on,
  * and freed with its last user, at once when this fails. */
 static int replace(struct state *state, struct source *source, struct err *err)
@@ -228,6 +238,8 @@ static void reload(struct state *state)
         choose_log_level(state->daemon, &state->current->source->session);
         log_printf(LOG_LEVEL_ERROR, "the configuration stays as it was: %s%s%s", why.msg,
                    why.hint[0] != '\0' ? "; hint: " : "", why.hint);
+    } else {
+        log_start(state);
     }
     describe(state, status);
     sd_notify_ready(&state->notify, status);
@@ -247,6 +259,7 @@ static void rescan(struct state *state)
     if (!jobs_have_changed(&current->jobs, &current->source->session, &why))
         return;
     if (why.code == 0 && replace(state, current->source, &why) == 0) {
+        log_start(state);
         describe(state, status);
         sd_notify_status(&state->notify, status);
     } else {
@@ -358,6 +371,7 @@ static int start(struct state *state, struct endpoint **ret_endpoint, struct err
         r = daemon->begin(daemon->begin_context, err);
     if (r < 0)
         return r;
+    log_start(state);
     describe(state, status);
     sd_notify_ready(&state->notify, status);
     return 0;
