@@ -79,7 +79,7 @@ static const struct option_spec specs[OPTION_COUNT] = {
                          .type = OPTION_TEXT,
                          .per_database = true,
                          .default_text = "default",
-                         .help = "whose keys to take from AWS's shared credentials file" },
+                         .help = "the profile of AWS's files whose keys to use" },
     [OPTION_CA_FILE] = { .section = "store",
                          .key = "ca_file",
                          .argument = "FILE",

@@ -1,5 +1,8 @@
 /*
  * secret.h - a string that is wiped when it goes, and that nothing formats.
+ *
+ * It lies in pages of its own, which are left out of core dumps and, where the limit on locked
+ * memory allows, never swapped.
  */
 #ifndef BASE_SECRET_H
 #define BASE_SECRET_H

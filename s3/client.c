@@ -5,6 +5,10 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "s3/credentials.h"
+#include "s3/credentials_chain.h"
+#include "s3/credentials_provider.h"
+#include "s3/profile.h"
 #include "s3/request.h"
 
 #define CONNECT_TIMEOUT_MS 10000
@@ -25,19 +29,6 @@ static int resolve(const struct s3_options *options, struct s3_client *client, s
                                                   .addressing = options->addressing };
 
     return s3_endpoint_resolve(&endpoint, &client->endpoint, err);
-}
-
-static int load_credentials(const struct s3_options *options, struct s3_client *client,
-                            struct err *err)
-{
-    const struct s3_credentials_options credentials = {
-        .access_key_id = options->access_key_id,
-        .secret_access_key = options->secret_access_key,
-        .session_token = options->session_token,
-        .profile = options->profile,
-    };
-
-    return s3_credentials_load(&credentials, &client->credentials, err);
 }
 
 /* The authorities to trust: ours, else what the AWS tools and OpenSSL's programs are told. */
@@ -67,9 +58,41 @@ static int choose_transport(const struct s3_options *options, struct s3_client *
     return http_curl_new(find_ca_file(options), &client->transport, err);
 }
 
+/* Fetch them at once: whoever has none should hear of it before anything else is begun. */
+static int load_credentials(const struct s3_options *options, const struct s3_profiles *profiles,
+                            struct s3_client *client, struct err *err)
+{
+    const struct s3_credentials_options wanted = {
+        .access_key_id = options->access_key_id,
+        .secret_access_key = options->secret_access_key,
+        .session_token = options->session_token,
+        .profile = options->profile,
+        .region = options->region,
+    };
+    struct s3_credentials_source *source = NULL;
+    struct s3_credentials first = S3_CREDENTIALS_INIT;
+    uint64_t generation;
+    int r;
+
+    client->context =
+        (struct s3_source_context){ client->transport, client->clock, client->cancel };
+    r = s3_credentials_choose(&wanted, profiles, &client->context, &source, err);
+    if (r == 0)
+        r = s3_credentials_provider_new(source, &client->credentials, err);
+    if (r == 0) {
+        r = s3_credentials_provider_get(client->credentials, clock_now_ms(client->clock), &first,
+                                        &generation, err);
+    }
+    if (r == ERR_NOT_FOUND)
+        r = s3_credentials_none(err);
+    s3_credentials_dispose(&first);
+    return r;
+}
+
 int s3_client_new(const struct s3_options *options, struct s3_client **ret_client, struct err *err)
 {
     struct s3_client *client = calloc(1, sizeof(*client));
+    struct s3_profiles *profiles = NULL;
     int r;
 
     if (client == NULL)
@@ -85,6 +108,8 @@ int s3_client_new(const struct s3_options *options, struct s3_client **ret_clien
     client->policy.deadline_ms = or_default(options->deadline_ms, DEADLINE_MS);
     client->policy.attempts_max = options->attempts_max > 0 ? options->attempts_max : ATTEMPTS_MAX;
     r = resolve(options, client, err);
+    if (r == 0)
+        r = s3_profiles_load(&profiles, err);
     if (r < 0)
         goto out;
     client->bucket = strdup(options->bucket);
@@ -92,16 +117,15 @@ int s3_client_new(const struct s3_options *options, struct s3_client **ret_clien
         r = err_nomem(err);
         goto out;
     }
-    if (!options->anonymous)
-        r = load_credentials(options, client, err);
-    if (r < 0)
-        goto out;
     r = choose_transport(options, client, err);
+    if (r == 0 && !options->anonymous)
+        r = load_credentials(options, profiles, client, err);
     if (r < 0)
         goto out;
     *ret_client = client;
     client = NULL;
 out:
+    s3_profiles_free(profiles);
     s3_client_free(client);
     return r;
 }
@@ -110,10 +134,10 @@ void s3_client_free(struct s3_client *client)
 {
     if (client == NULL)
         return;
+    s3_credentials_provider_free(client->credentials);
     if (client->owns_transport)
         http_transport_free(client->transport);
     s3_endpoint_dispose(&client->endpoint);
-    s3_credentials_dispose(&client->credentials);
     free(client->bucket);
     (void)pthread_mutex_destroy(&client->lock);
     free(client);

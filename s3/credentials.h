@@ -1,15 +1,13 @@
 /*
  * credentials.h - who signs: an access key, its secret and, when temporary, a session token.
  *
- * Sources, the first that has any wins: the options; AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
- * AWS_SESSION_TOKEN (unless the options name a profile); the shared credentials file.  Half a pair
- * is an error, never a reason to look further: it is a slip, and another key is not what was meant.
- *
- * Source: docs.aws.amazon.com/sdkref/latest/guide/file-format.html and
- * docs.aws.amazon.com/sdkref/latest/guide/feature-static-credentials.html
+ * A value and what checks it; where it comes from is credentials_chain.h, who keeps it fresh is
+ * credentials_provider.h.
  */
 #ifndef S3_CREDENTIALS_H
 #define S3_CREDENTIALS_H
+
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/secret.h"
@@ -20,29 +18,33 @@ struct s3_credentials {
     char *access_key_id;
     struct secret secret_access_key;
     struct secret session_token; /* unset for long-term keys */
+    int64_t expires_ms;          /* since 1970; 0: nobody said that they end */
 };
 
 #define S3_CREDENTIALS_INIT                                                                        \
     {                                                                                              \
-        NULL, SECRET_INIT, SECRET_INIT                                                             \
+        NULL, SECRET_INIT, SECRET_INIT, 0                                                          \
     }
 
-/* All may be NULL or unset. */
-struct s3_credentials_options {
-    const char *access_key_id;
-    const struct secret *secret_access_key;
-    const struct secret *session_token;
-    const char *profile; /* else AWS_PROFILE, else "default" */
-};
-
-/* ERR_CONFIG when a source is incomplete, or when none has any; the hint lists them. */
-int s3_credentials_load(const struct s3_credentials_options *options,
-                        struct s3_credentials *ret_credentials, struct err *err);
+int s3_credentials_copy(struct s3_credentials *to, const struct s3_credentials *from,
+                        struct err *err);
 void s3_credentials_dispose(struct s3_credentials *credentials); /* wipes; may be repeated */
 
-/* Read one profile from the text of a shared credentials file.  name is the file's, for messages.
- * ERR_NOT_FOUND when there is no such profile or it has no keys; ERR_CONFIG for half a pair. */
-int s3_profile_parse(struct str text, const char *name, const char *profile,
-                     struct s3_credentials *ret_credentials, struct err *err);
+/* The three values as the user knows them, for messages. */
+struct s3_credentials_names {
+    const char *where; /* "the configuration", "profile 'x'" */
+    const char *id, *secret, *token;
+};
+
+/* Check and copy what a source has: 1 when it has a pair, 0 when it has nothing.  Half a pair is
+ * ERR_CONFIG, never a reason to look further: it is a slip, and another key is not what was meant.
+ * So are characters that could end a header's line. */
+int s3_credentials_take(const struct s3_credentials_names *names, struct str id, struct str secret,
+                        struct str token, struct s3_credentials *credentials, struct err *err);
+
+/* The variable's value; NULL when it is unset or empty. */
+const char *s3_env(const char *name);
+/* Whether the variable says "true", in any case. */
+bool s3_env_is_true(const char *name);
 
 #endif

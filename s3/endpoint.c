@@ -300,12 +300,20 @@ static void drop_pasted_bucket(const char *bucket, struct parts *parts)
         buf_clear(&parts->path);
 }
 
-static const char *aws_suffix(const char *region)
+const char *s3_endpoint_aws_suffix(const char *region)
 {
-    if (strncmp(region, "cn-", 3) == 0)
-        return "amazonaws.com.cn";
-    if (strncmp(region, "eusc-", 5) == 0)
-        return "amazonaws.eu";
+    static const struct {
+        const char *prefix, *suffix;
+    } partitions[] = {
+        { "cn-", "amazonaws.com.cn" },    { "eusc-", "amazonaws.eu" },
+        { "us-iso-", "c2s.ic.gov" },      { "us-isob-", "sc2s.sgov.gov" },
+        { "us-isof-", "csp.hci.ic.gov" }, { "eu-isoe-", "cloud.adc-e.uk" },
+    };
+
+    for (size_t i = 0; i < sizeof(partitions) / sizeof(partitions[0]); i++) {
+        if (strncmp(region, partitions[i].prefix, strlen(partitions[i].prefix)) == 0)
+            return partitions[i].suffix;
+    }
     return "amazonaws.com";
 }
 
@@ -314,7 +322,7 @@ static int aws_parts(const char *region, struct parts *parts, struct err *err)
     struct buf host = BUF_INIT(TEXT_LEN_MAX);
 
     parts->tls = true;
-    buf_addf(&host, "s3.%s.%s", region, aws_suffix(region));
+    buf_addf(&host, "s3.%s.%s", region, s3_endpoint_aws_suffix(region));
     parts->host = buf_detach(&host);
     return parts->host != NULL ? 0 : err_nomem(err);
 }

@@ -42,6 +42,9 @@ int s3_endpoint_resolve(const struct s3_endpoint_options *options, struct s3_end
                         struct err *err);
 void s3_endpoint_dispose(struct s3_endpoint *endpoint);
 
+/* The DNS suffix of AWS's hosts in a region: "amazonaws.com" nearly everywhere. */
+const char *s3_endpoint_aws_suffix(const char *region);
+
 /* Whether text may go into a host name and a credential scope: 1 to 63 of a-z 0-9 - _. */
 bool s3_region_is_valid(const char *text);
 

@@ -28,6 +28,16 @@ static bool is_about_time(const char *s3_code)
     return is_one_of(s3_code, codes);
 }
 
+/* Temporary credentials that have ended, or keys that were replaced by others. */
+static bool is_about_the_key(const char *s3_code)
+{
+    static const char *const codes[] = { "ExpiredToken",       "ExpiredTokenException",
+                                         "InvalidToken",       "TokenRefreshRequired",
+                                         "InvalidAccessKeyId", NULL };
+
+    return is_one_of(s3_code, codes);
+}
+
 static bool is_about_region(int status, const char *s3_code)
 {
     static const char *const codes[] = { "AuthorizationHeaderMalformed", "PermanentRedirect",
@@ -99,7 +109,7 @@ static void hint_denied(const char *s3_code, const struct s3_failure_context *co
         err_hint(err, "check secret_access_key, and access_key_id: they do not belong together");
     } else if (strcmp(s3_code, "InvalidAccessKeyId") == 0) {
         err_hint(err, "check access_key_id: '%s' does not know it", context->host);
-    } else if (strcmp(s3_code, "ExpiredToken") == 0 || strcmp(s3_code, "InvalidToken") == 0) {
+    } else if (is_about_the_key(s3_code)) {
         err_hint(err, "the session token is no longer valid: get new temporary credentials");
     } else {
         err_hint(err,
@@ -168,6 +178,7 @@ int s3_failure_describe(const struct http_response *response, struct str body,
     }
     learn_region(response, &error, &lesson);
     learn_time(response, error.code, context, &lesson);
+    lesson.is_key_over = is_about_the_key(error.code);
     if (lesson.has_skew || is_about_time(error.code)) {
         hint_time(context, &lesson, err);
     } else if (is_about_region(response->status, error.code)) {

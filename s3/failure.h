@@ -26,9 +26,10 @@ struct s3_failure_context {
 
 /* What an answer can teach about the way to the bucket. */
 struct s3_lesson {
-    char region[64]; /* where the bucket is; empty when not told */
-    bool has_skew;   /* the server refuses our clock, and says what time it is */
-    int64_t skew_ms; /* server's time minus the signed time */
+    char region[64];  /* where the bucket is; empty when not told */
+    bool has_skew;    /* the server refuses our clock, and says what time it is */
+    int64_t skew_ms;  /* server's time minus the signed time */
+    bool is_key_over; /* the server no longer takes these credentials: others may do */
 };
 
 /**

@@ -511,6 +511,8 @@ static int curl_perform(struct http_transport *transport, const struct http_requ
     (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_timeout_ms);
     if (request->want_certificate)
         (void)curl_easy_setopt(curl, CURLOPT_CERTINFO, 1L);
+    if (request->is_local)
+        (void)curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
     code = curl_easy_setopt(curl, CURLOPT_URL, request->url);
     if (code == CURLE_OK)
         code = curl_easy_perform(curl);

@@ -14,6 +14,8 @@
 #include "base/parse.h"
 #include "base/random.h"
 #include "s3/client.h"
+#include "s3/credentials.h"
+#include "s3/credentials_provider.h"
 #include "s3/failure.h"
 #include "s3/sigv4.h"
 #include "s3/xml.h"
@@ -39,6 +41,7 @@ struct attempt {
     struct s3_answer *answer;
     struct buf url, path, query;
     struct http_headers headers;
+    struct s3_credentials credentials;
     char *host, *region;
     bool has_time_fixed;
     int64_t offset_ms, signed_ms;
@@ -50,6 +53,7 @@ static void attempt_dispose(struct attempt *attempt)
     buf_dispose(&attempt->path);
     buf_dispose(&attempt->query);
     http_headers_dispose(&attempt->headers);
+    s3_credentials_dispose(&attempt->credentials);
     free(attempt->host);
     free(attempt->region);
 }
@@ -90,7 +94,7 @@ static int build_url(struct attempt *attempt, struct err *err)
 static int add_headers(struct attempt *attempt, const char *date, struct err *err)
 {
     const struct s3_call *call = attempt->call;
-    const struct secret *token = &attempt->client->credentials.session_token;
+    const struct secret *token = &attempt->credentials.session_token;
     const char *hash = call->payload_hash != NULL ? call->payload_hash : SIGV4_EMPTY_SHA256;
     int r;
 
@@ -131,8 +135,8 @@ static int sign(struct attempt *attempt, struct err *err)
     r = add_headers(attempt, date, err);
     if (r < 0)
         return r;
-    r = sigv4_authorization(&request, &scope, client->credentials.access_key_id,
-                            &client->credentials.secret_access_key, &authorization, err);
+    r = sigv4_authorization(&request, &scope, attempt->credentials.access_key_id,
+                            &attempt->credentials.secret_access_key, &authorization, err);
     if (r == 0)
         r = http_headers_add(&attempt->headers, "Authorization", authorization.ptr, err);
     buf_wipe(&authorization);
@@ -237,6 +241,7 @@ static int judge(struct attempt *attempt, struct s3_attempts *attempts, struct e
         http_headers_get(&response->headers, "retry-after"), clock_now_ms(attempt->client->clock));
     attempts->wants_clock = lesson.has_skew;
     attempts->clock_offset_ms = attempt->offset_ms + lesson.skew_ms;
+    attempts->wants_key = lesson.is_key_over;
     attempts->wants_region =
         lesson.region[0] != '\0' && strcmp(lesson.region, attempt->region) != 0;
     if (attempts->wants_region) {
@@ -257,15 +262,21 @@ int s3_attempt(struct s3_client *client, const struct s3_call *call, struct s3_a
         .path = BUF_INIT(16u << 10),
         .query = BUF_INIT(32u << 10),
         .headers = HTTP_HEADERS_INIT,
+        .credentials = S3_CREDENTIALS_INIT,
     };
     int r;
 
     http_response_dispose(&answer->response);
     buf_clear(&answer->body);
-    attempts->wants_clock = attempts->wants_region = false;
+    attempts->wants_clock = attempts->wants_region = attempts->wants_key = false;
     attempts->retry_after_ms = 0;
     attempts->count++;
     r = cancel_check(call->is_cleanup ? NULL : client->cancel, err);
+    if (r == 0 && client->credentials != NULL) { /* there are none of who is anonymous */
+        r = s3_credentials_provider_get(client->credentials, s3_client_now_ms(client),
+                                        &attempt.credentials, &attempts->key_generation, err);
+    }
+    attempts->is_key_temporary = secret_is_set(&attempt.credentials.session_token);
     if (r == 0)
         r = build_url(&attempt, err);
     if (r == 0)
@@ -331,9 +342,9 @@ out:
     return r;
 }
 
-/* A HEAD that fails for its region may say nothing at all: ask again with a request whose answer
- * has a body. */
-static void ask_for_region(struct s3_client *client, struct s3_attempts *attempts)
+/* A HEAD that fails for its region or its key may say nothing at all: ask again with a request
+ * whose answer has a body. */
+static void ask_why(struct s3_client *client, struct s3_attempts *attempts)
 {
     const struct uri_param params[] = { { "list-type", "2" }, { "max-keys", "1" } };
     const struct s3_call call = { .method = HTTP_GET,
@@ -346,8 +357,19 @@ static void ask_for_region(struct s3_client *client, struct s3_attempts *attempt
     s3_attempts_init(&asked, client, &call);
     (void)s3_attempt(client, &call, &asked, &answer, NULL);
     attempts->wants_region = asked.wants_region;
+    attempts->wants_key = asked.wants_key;
+    attempts->key_generation = asked.key_generation;
     memcpy(attempts->region, asked.region, sizeof(attempts->region));
     s3_answer_dispose(&answer);
+}
+
+/* Whether a HEAD's status may have to do with region or key.  403 is what most servers say to a
+ * key that has ended, but to every refusal too: only those that end are worth the question. */
+static bool is_riddle(const struct s3_call *call, const struct s3_attempts *attempts, int status)
+{
+    return call->method == HTTP_HEAD && !attempts->has_mended_region && !attempts->wants_region &&
+           !attempts->wants_key &&
+           (status == 301 || status == 400 || (status == 403 && attempts->is_key_temporary));
 }
 
 void s3_attempts_init(struct s3_attempts *attempts, const struct s3_client *client,
@@ -386,9 +408,16 @@ int s3_attempt_again(struct s3_client *client, const struct s3_call *call,
         mend_clock(client, attempts);
         return 0;
     }
-    if (call->method == HTTP_HEAD && !attempts->has_mended_region && !attempts->wants_region &&
-        (seen->http_status == 301 || seen->http_status == 400))
-        ask_for_region(client, attempts);
+    if (is_riddle(call, attempts, seen->http_status))
+        ask_why(client, attempts);
+    if (attempts->wants_key && !attempts->has_mended_key) {
+        attempts->has_mended_key = true;
+        if (s3_credentials_provider_expire(client->credentials, attempts->key_generation)) {
+            log_debug("the server no longer takes the credentials (%s): others are fetched",
+                      seen->s3_code);
+            return 0;
+        }
+    }
     if (attempts->wants_region && !attempts->has_mended_region)
         return mend_region(client, attempts, err);
     if (!s3_retry_next(&attempts->retry, &failure, clock_mono_ms(client->clock), random_u64(),

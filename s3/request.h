@@ -2,8 +2,9 @@
  * request.h - inside s3/: build, sign and perform one call, with its retries.
  *
  * Every attempt is built and signed anew, so that it carries the present time, region and
- * credentials.  Two things are mended once a call without counting as a failure: a clock that the
- * server does not accept (its Date is used from then on), and a wrong region that it names.
+ * credentials.  Three things are mended once a call without counting as a failure: a clock that the
+ * server does not accept (its Date is used from then on), a wrong region that it names, and
+ * credentials that it no longer takes, if there are others to be had.
  */
 #ifndef S3_REQUEST_H
 #define S3_REQUEST_H
@@ -15,7 +16,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "s3/credentials.h"
+#include "s3/credentials_source.h"
 #include "s3/endpoint.h"
 #include "s3/http.h"
 #include "s3/retry.h"
@@ -25,6 +26,7 @@ struct cancel;
 struct clock;
 struct err;
 struct rate_limit;
+struct s3_credentials_provider;
 
 struct s3_client {
     struct clock *clock;
@@ -34,7 +36,8 @@ struct s3_client {
     bool owns_transport;
     int64_t connect_timeout_ms, stall_timeout_ms;
     struct s3_retry_policy policy;
-    struct s3_credentials credentials;
+    struct s3_source_context context; /* what the provider's sources ask with */
+    struct s3_credentials_provider *credentials;
     char *bucket;
     enum s3_addressing addressing;
 
@@ -80,8 +83,10 @@ void s3_answer_dispose(struct s3_answer *answer);
 /* The attempts of one call. */
 struct s3_attempts {
     struct s3_retry retry;
-    bool has_mended_clock, has_mended_region;
-    bool wants_clock, wants_region; /* what the last failure taught */
+    bool has_mended_clock, has_mended_region, has_mended_key;
+    bool wants_clock, wants_region, wants_key; /* what the last failure taught */
+    uint64_t key_generation;                   /* of the credentials that it was signed with */
+    bool is_key_temporary;
     int64_t clock_offset_ms;
     char region[S3_REGION_LEN_MAX + 1];
     int64_t retry_after_ms;

@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #include "base/err.h"
 #include "base/parse.h"
+#include "s3/credentials.h"
 #include "s3/uri.h"
 #include "s3/xml_tree.h"
 
@@ -350,6 +353,69 @@ int s3_xml_delete_parse(struct str text, struct s3_xml_error *ret_error, struct 
         *ret_error = error;
         r = err_set(err, ERR_SERVER, "delete '%s': %s", key, error.code);
     }
+    xml_tree_dispose(&tree);
+    return r;
+}
+
+static struct str child_str(const struct xml_node *parent, const char *name)
+{
+    return str_from(xml_node_text(parent, name));
+}
+
+static void wipe_child(const struct xml_node *parent, const char *name)
+{
+    const struct xml_node *node = xml_node_child(parent, name);
+
+    if (node != NULL)
+        OPENSSL_cleanse(node->text, strlen(node->text));
+}
+
+static int take_sts(const struct xml_node *node, struct s3_credentials *ret_credentials,
+                    struct err *err)
+{
+    static const struct s3_credentials_names names = { "the answer of STS", "AccessKeyId",
+                                                       "SecretAccessKey", "SessionToken" };
+    struct s3_credentials found = S3_CREDENTIALS_INIT;
+    char expires[64];
+    int r;
+
+    child_copy(node, "Expiration", expires, sizeof(expires));
+    r = s3_credentials_take(&names, child_str(node, names.id), child_str(node, names.secret),
+                            child_str(node, names.token), &found, err);
+    if (r == 0)
+        r = err_set(err, ERR_PROTOCOL, "the answer of STS has no credentials");
+    if (r > 0)
+        r = expires[0] == '\0' ? 0 : parse_time(expires, 0, &found.expires_ms, err);
+    wipe_child(node, names.secret);
+    wipe_child(node, names.token);
+    if (r < 0) {
+        s3_credentials_dispose(&found);
+        return r;
+    }
+    *ret_credentials = found;
+    return 0;
+}
+
+int s3_xml_sts_parse(struct str text, struct s3_credentials *ret_credentials, struct err *err)
+{
+    static const char *const actions[] = { "AssumeRole", "AssumeRoleWithWebIdentity" };
+    struct xml_tree tree = XML_TREE_INIT;
+    const struct xml_node *node = NULL;
+    int r;
+
+    r = xml_tree_parse(text, &tree, err);
+    for (size_t i = 0; r == 0 && i < sizeof(actions) / sizeof(actions[0]); i++) {
+        char name[64];
+
+        (void)snprintf(name, sizeof(name), "%sResponse", actions[i]);
+        if (strcmp(tree.root->name, name) != 0)
+            continue;
+        (void)snprintf(name, sizeof(name), "%sResult", actions[i]);
+        node = xml_node_child(tree.root, name);
+        node = node != NULL ? xml_node_child(node, "Credentials") : NULL;
+    }
+    if (r == 0)
+        r = node != NULL ? take_sts(node, ret_credentials, err) : not_a("AssumeRoleResponse", err);
     xml_tree_dispose(&tree);
     return r;
 }

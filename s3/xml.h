@@ -18,6 +18,7 @@
 #include "s3/xml_tree.h"
 
 struct err;
+struct s3_credentials;
 
 #define S3_XML_LEN_MAX XML_TREE_LEN_MAX /* a page of 1000 keys is under 2 MiB */
 
@@ -73,6 +74,9 @@ int s3_xml_complete_parse(struct str text, struct err *err);
  * ret_error and the key in err's message.  ERR_PROTOCOL for another document; ERR_SERVER for such
  * a key, whose code the caller classifies. */
 int s3_xml_delete_parse(struct str text, struct s3_xml_error *ret_error, struct err *err);
+
+/* The credentials of an answer of STS, to AssumeRole or AssumeRoleWithWebIdentity. */
+int s3_xml_sts_parse(struct str text, struct s3_credentials *ret_credentials, struct err *err);
 
 /* Append text with what XML reserves escaped. */
 void s3_xml_escape(struct buf *to, const char *text);

@@ -31,6 +31,7 @@ struct fake_request {
     struct buf url, headers, body; /* headers as in fake_reply, each ending in '\n' */
     int64_t answer_timeout_ms;
     const struct cancel *cancel;
+    bool is_local;
 };
 
 struct fake_transport {

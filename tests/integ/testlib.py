@@ -73,6 +73,7 @@ def environment(store=None, **extra):
            if not k.startswith(("AWS_", "HOLDFAST_", "NO_COLOR", "TERM")) or k == "HOLDFAST_BIN"}
     env["HOME"] = STATE.name  # no credentials file, no configuration of whoever runs the tests
     env["HOLDFAST_STATE_DIR"] = STATE.name
+    env["AWS_EC2_METADATA_DISABLED"] = "true"  # of an instance that the tests may run on
     if store is not None:
         env.update(store.env)
     env.update(extra)
