@@ -143,9 +143,10 @@ static int put_page(struct wal_frames *frames, const struct place *place, uint8_
     int rc;
 
     rc = frames->log->pMethods->xRead(frames->log, frames->frame, (int)len, at);
-    if (rc != SQLITE_OK)
+    if (rc != SQLITE_OK) {
         return sqlite_db_err(err, frames->db, rc, "read frame %" PRIu32 " of the log",
                              place->frame);
+    }
     if (get_u32_be(frames->frame) != place->page_number ||
         memcmp(frames->frame + FRAME_SALTS_AT, frames->salts, SALTS_SIZE) != 0) {
         return err_set(err, ERR_IO, "frame %" PRIu32 " of the log is not that of page %" PRIu32,

@@ -51,7 +51,7 @@ struct image *image_load(const char *path)
 {
     struct image *image = calloc(1, sizeof(*image));
     FILE *file = fopen(path, "re");
-    struct stat st;
+    struct stat st = { 0 };
 
     assert_true(image != NULL && file != NULL && stat(path, &st) == 0);
     image->len = (size_t)st.st_size;

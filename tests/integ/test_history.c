@@ -440,9 +440,10 @@ static void every_listed_backup_restores_in_random_histories(void **state)
         "%u histories: %u incremental backups, %u times unchanged, %u failures, %zu packs "
         "deleted, %zu written anew\n",
         seeds, incrementals, unchanged, failed, pruned, repacked);
-    if (seeds >= 20) /* what was not tried has not passed */
+    if (seeds >= 20) { /* what was not tried has not passed */
         assert_true(incrementals > seeds && unchanged > 0 && failed > 0 && pruned > 0 &&
                     repacked > 0);
+    }
 }
 
 static void quiet(void *context, enum log_level level, const char *line)

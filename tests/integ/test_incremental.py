@@ -92,7 +92,8 @@ class Incremental(unittest.TestCase):
             hashes[made] = testlib.content_hash(self.path)
         order = list(hashes)
         testlib.ok(self.store, "pin", "app", order[1])
-        policy = ("app", "--keep-last", "2", "--prune-grace", "0s", "--json")
+        policy = ("app", "--keep-last", "2", "--prune-grace", "0s",
+                  "--max-unused", "100", "--json")
         dry = json.loads(testlib.ok(self.store, "prune", *policy, "--dry-run").out)
         kept = [b["id"] for b in dry["backups"] if b["keep"]]
         self.assertEqual(sorted(kept), sorted([order[1], order[5], order[6]]))

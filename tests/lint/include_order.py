@@ -21,7 +21,7 @@ LIBRARIES = {
     "sqlite3.h": {"snapshot", "agent"},  # agent: the version it was linked to
     "zstd.h": {"snapshot", "agent"},
     "xxhash.h": {"snapshot", "agent"},
-    "jansson.h": {"snapshot", "agent"},
+    "jansson.h": {"snapshot", "agent", "s3"},  # s3: credentials
     "curl/": {"s3", "agent"},
     "expat.h": {"s3", "agent"},
     "ini.h": {"s3", "agent"},  # s3: the shared credentials file
