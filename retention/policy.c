@@ -137,6 +137,22 @@ static unsigned count_item(struct run *run, const struct retention_item *item, s
     return reasons;
 }
 
+/* Whatever the others are. */
+static unsigned own_reasons(const struct retention_item *item, bool young)
+{
+    unsigned reasons = 0;
+
+    if (item->pinned)
+        reasons |= RETENTION_PINNED;
+    if (item->guarded)
+        reasons |= RETENTION_GUARDED;
+    if (item->pre_restore && young)
+        reasons |= RETENTION_UNDO;
+    if (item->damaged && young)
+        reasons |= RETENTION_DAMAGED;
+    return reasons;
+}
+
 void retention_apply(const struct retention_policy *policy, const struct retention_item *items,
                      size_t count, int64_t now_ms, unsigned *reasons)
 {
@@ -149,22 +165,14 @@ void retention_apply(const struct retention_policy *policy, const struct retenti
         const struct retention_item *item = &items[i - 1];
         const bool young = now_ms - item->created_at_ms < RETENTION_UNDO_MS;
         const bool counts = !item->pre_restore && !item->damaged;
-        unsigned why = empty ? RETENTION_NO_POLICY : 0;
+        unsigned why = (empty ? RETENTION_NO_POLICY : 0) | own_reasons(item, young);
 
         if (counts && !empty)
             why |= count_item(&run, item, number++);
-        if (item->pinned)
-            why |= RETENTION_PINNED;
-        if (item->guarded)
-            why |= RETENTION_GUARDED;
         if (item->verified && !item->damaged && !has_verified) {
             has_verified = true;
             why |= RETENTION_VERIFIED;
         }
-        if (item->pre_restore && young)
-            why |= RETENTION_UNDO;
-        if (item->damaged && young)
-            why |= RETENTION_DAMAGED;
         if (counts && !has_newest) {
             has_newest = true;
             why |= why == 0 ? RETENTION_NEWEST : 0;

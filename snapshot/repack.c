@@ -169,9 +169,10 @@ static void choose_many(const struct manifest *manifest, uint64_t needed,
 
         for (end = i; end < count && candidates[end].first_user == candidates[i].first_user; end++)
             small += is_small(manifest, &candidates[end], needed);
-        for (size_t k = i; small >= MANY && k < end; k++)
+        for (size_t k = i; small >= MANY && k < end; k++) {
             candidates[k].chosen =
                 candidates[k].chosen || is_small(manifest, &candidates[k], needed);
+        }
     }
 }
 
