@@ -17,13 +17,7 @@ void repack_rig_init(struct restore_rig *rig)
     struct manifest *manifest = &rig->packs.manifest;
 
     restore_rig_init(rig, REPACK_RIG_PAGE, REPACK_RIG_BACKUPS);
-    for (size_t i = 0; i < manifest->backup_count; i++) { /* which the fixture leaves out */
-        struct backup_record *backup = &manifest->backups[i];
-
-        backup->host = strdup("host");
-        backup->path = strdup("/data/app.db");
-        assert_true(backup->host != NULL && backup->path != NULL);
-    }
+    restore_rig_name(rig);
     while (manifest->backup_count > REPACK_RIG_KEPT)
         manifest_remove_backup(manifest, 0);
 }

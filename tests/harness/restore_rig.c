@@ -129,3 +129,33 @@ void restore_rig_cut(const struct restore_rig *rig, size_t index, uint64_t size)
     object_path(rig, index, path);
     assert_int_equal(truncate(path, (off_t)size), 0);
 }
+
+static int count_object(void *context, const char *key, const struct object_info *info,
+                        struct err *err)
+{
+    (void)key;
+    (void)info;
+    (void)err;
+    ++*(unsigned *)context;
+    return 0;
+}
+
+unsigned restore_rig_objects(struct restore_rig *rig)
+{
+    unsigned count = 0;
+
+    rig->counters.fail_at = 0;
+    assert_int_equal(object_list(rig->store, "", NULL, count_object, &count, NULL), 0);
+    return count;
+}
+
+void restore_rig_name(struct restore_rig *rig)
+{
+    for (size_t i = 0; i < rig->packs.manifest.backup_count; i++) {
+        struct backup_record *backup = &rig->packs.manifest.backups[i];
+
+        backup->host = strdup("host");
+        backup->path = strdup("/data/app.db");
+        assert_true(backup->host != NULL && backup->path != NULL);
+    }
+}

@@ -34,6 +34,11 @@ bool restore_rig_same(const struct restore_rig *rig, const char *path, size_t in
 /* Files and directories in the work directory. */
 int restore_rig_count(const struct restore_rig *rig);
 
+/* Objects in the store; no call fails from now on. */
+unsigned restore_rig_objects(struct restore_rig *rig);
+/* Who took the backups and of what, which the fixture leaves out, and a manifest must have. */
+void restore_rig_name(struct restore_rig *rig);
+
 /* Flip one bit of a pack's object (twice: as it was), or cut the object to size. */
 void restore_rig_flip(const struct restore_rig *rig, size_t index, uint64_t offset);
 void restore_rig_cut(const struct restore_rig *rig, size_t index, uint64_t size);

@@ -8,7 +8,6 @@
 #include "base/err.h"
 #include "snapshot/pack_repair.h"
 #include "snapshot/spool.h"
-#include "store/object_store.h"
 #include "tests/harness/restore_rig.h"
 #include "tests/harness/test.h"
 
@@ -34,13 +33,7 @@ static void writing_init(struct writing *writing)
     restore_rig_init(&writing->rig, PAGE_SIZE, 2);
     bytes = writing->rig.packs.backups[0].bytes;
     assert_true(writing->rig.packs.backups[0].len / PAGE_SIZE > 8);
-    for (size_t i = 0; i < 2; i++) { /* which the fixture leaves out */
-        struct backup_record *backup = &writing->rig.packs.manifest.backups[i];
-
-        backup->host = strdup("host");
-        backup->path = strdup("/data/app.db");
-        assert_true(backup->host != NULL && backup->path != NULL);
-    }
+    restore_rig_name(&writing->rig);
     writing->options.database = "app";
     writing->users[0] = restore_rig_backup(&writing->rig, 0);
     writing->packs[0].pages = writing->pages;
@@ -67,24 +60,6 @@ static void writing_dispose(struct writing *writing)
 {
     spool_free(writing->job.raw);
     restore_rig_dispose(&writing->rig);
-}
-
-static int see(void *context, const char *key, const struct object_info *info, struct err *err)
-{
-    (void)key;
-    (void)info;
-    (void)err;
-    ++*(unsigned *)context;
-    return 0;
-}
-
-static unsigned objects(struct writing *writing)
-{
-    unsigned count = 0;
-
-    writing->rig.counters.fail_at = 0;
-    assert_int_equal(object_list(writing->rig.store, "", NULL, see, &count, NULL), 0);
-    return count;
 }
 
 static void writes_what_was_found(void **state)
@@ -124,11 +99,11 @@ static void a_dry_run_writes_nothing(void **state)
     (void)state;
     writing_init(&writing);
     writing.options.dry_run = true;
-    before = objects(&writing);
+    before = restore_rig_objects(&writing.rig);
     assert_int_equal(repair_write(&writing.job, 0, &any, &made, NULL), 0);
     assert_true(any);
     assert_int_equal(made.page_count, writing.packs[0].count - 1);
-    assert_int_equal(objects(&writing), before);
+    assert_int_equal(restore_rig_objects(&writing.rig), before);
     writing_dispose(&writing);
 }
 
@@ -140,7 +115,7 @@ static void leaves_no_object_when_a_call_fails(void **state)
 
     (void)state;
     writing_init(&writing);
-    before = objects(&writing);
+    before = restore_rig_objects(&writing.rig);
     do {
         struct repair_made made = { .page_count = 0 };
         bool any = false;
@@ -148,7 +123,7 @@ static void leaves_no_object_when_a_call_fails(void **state)
         writing.rig.counters.calls = 0;
         writing.rig.counters.fail_at = fail_at++;
         r = repair_write(&writing.job, 0, &any, &made, NULL);
-        assert_int_equal(objects(&writing), before + (r == 0));
+        assert_int_equal(restore_rig_objects(&writing.rig), before + (r == 0));
     } while (r < 0);
     assert_true(fail_at > 2);
     writing_dispose(&writing);
