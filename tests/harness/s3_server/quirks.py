@@ -25,7 +25,7 @@ PROVIDERS = {
     "r2": Quirks(region="auto", equal_parts=True, needs_md5=False),
     "b2": Quirks(region="us-west-004", conditional="refused"),
     "gcs": Quirks(region="auto", conditional="ignored", delete_objects=False),
-    "wasabi": Quirks(region="eu-central-1"),
+    "wasabi": Quirks(region="eu-central-1", conditional="refused"),
     "spaces": Quirks(region="fra1", blank_etags=True),
     "garage": Quirks(region="garage", conditional="ignored", needs_md5=False),
     "seaweedfs": Quirks(needs_md5=False, encoding_type=False),
