@@ -87,6 +87,29 @@ static void calls_superfluous_what_is_old_and_bears_a_name_of_ours(void **state)
     }
 }
 
+/* Whoever began to read it before goes on for as long as the grace is. */
+static void a_pack_that_was_replaced_goes_when_its_grace_is_over(void **state)
+{
+    static const struct {
+        int64_t replaced_ms, age_ms; /* how long ago */
+        bool goes;
+    } cases[] = { { DAY_MS, 9 * DAY_MS, true },
+                  { DAY_MS - 1, 9 * DAY_MS, false },
+                  { DAY_MS, DAY_MS - 1, false } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rig rig;
+
+        rig_init(&rig, DAY_MS);
+        memcpy(rig.manifest.packs[0].repaired_by, UNKNOWN, sizeof(UNKNOWN));
+        rig.manifest.packs[0].replaced_at_ms = NOW_MS - cases[i].replaced_ms;
+        see(&rig, "app/packs/" KNOWN ".zst", cases[i].age_ms);
+        assert_int_equal(sweep_count(&rig.sweep, SWEEP_PACK), cases[i].goes);
+        rig_dispose(&rig);
+    }
+}
+
 static void a_generation_goes_a_day_after_the_next_was_written(void **state)
 {
     struct rig rig;
@@ -181,6 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_superfluous_what_is_old_and_bears_a_name_of_ours),
+        cmocka_unit_test(a_pack_that_was_replaced_goes_when_its_grace_is_over),
         cmocka_unit_test(a_generation_goes_a_day_after_the_next_was_written),
         cmocka_unit_test(the_newest_two_generations_stay),
         cmocka_unit_test(a_pack_is_whole_when_it_is_there_with_its_size),

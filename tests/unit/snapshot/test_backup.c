@@ -468,6 +468,65 @@ static void begins_again_when_another_agent_begins_the_history_first(void **stat
     rig_dispose(&rig);
 }
 
+/* As if another agent had made a backup, let the one before expire, and written packs anew. */
+static int replace_parent(void *context, struct manifest *manifest, struct err *err)
+{
+    (void)context;
+    (void)err;
+    assert_true(manifest->backup_count >= 2);
+    memcpy(manifest->packs[0].repaired_by, manifest->packs[1].id, UUID_TEXT_SIZE);
+    manifest->packs[0].replaced_at_ms = manifest->written_at_ms;
+    manifest_remove_backup(manifest, manifest->backup_count - 1);
+    return 0;
+}
+
+static void expire_parent(void *context, enum progress_phase phase, uint64_t done, uint64_t total)
+{
+    const struct catalog_commit_options commit = { .clock = NULL };
+    struct rival *rival = context;
+    struct manifest manifest;
+
+    (void)total;
+    if (phase != PROGRESS_READ || done == 0 || rival->done)
+        return;
+    rival->done = true;
+    assert_int_equal(catalog_load(rival->rig->store, "app", false, &manifest, NULL), 0);
+    assert_int_equal(
+        catalog_commit(rival->rig->store, &manifest, replace_parent, NULL, &commit, NULL), 0);
+    manifest_dispose(&manifest);
+}
+
+/* It may need pages that nobody else needed when they were left out: it is made again. */
+static void begins_again_when_its_parent_went_and_packs_were_replaced(void **state)
+{
+    struct rig rig;
+    struct rival rival = { &rig, false };
+    const struct progress progress = { expire_parent, &rival };
+    struct backup_options options;
+    struct backup_record record;
+    struct err err = { 0 };
+    unsigned puts;
+
+    (void)state;
+    rig_init(&rig, "wal", 3000, true);
+    options = options_of(&rig);
+    options.full_below = 1;
+    options.force = true;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(backup_create(rig.store, &options, &record, NULL, &err), 0);
+        backup_record_dispose(&record);
+    }
+    options.progress = &progress;
+    puts = rig.counters.puts;
+    assert_int_equal(backup_create(rig.store, &options, &record, NULL, &err), 0);
+    assert_true(rival.done);
+    assert_int_equal(backup_count(&rig), 2);
+    assert_true(rig.counters.puts - puts >
+                3); /* the rival's manifest, a pack, another, a manifest */
+    backup_record_dispose(&record);
+    rig_dispose(&rig);
+}
+
 static void asks_the_store_nothing_when_there_is_no_database(void **state)
 {
     struct rig rig;
@@ -498,6 +557,7 @@ int main(void)
         cmocka_unit_test(lists_nothing_when_a_disk_is_full),
         cmocka_unit_test(refuses_the_history_of_another_source),
         cmocka_unit_test(begins_again_when_another_agent_begins_the_history_first),
+        cmocka_unit_test(begins_again_when_its_parent_went_and_packs_were_replaced),
         cmocka_unit_test(asks_the_store_nothing_when_there_is_no_database),
     };
 
