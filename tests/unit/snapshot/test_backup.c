@@ -429,6 +429,7 @@ static void refuses_the_history_of_another_source(void **state)
 struct rival {
     struct rig *rig;
     bool done;
+    unsigned scans; /* of the database, by the one that it hinders */
 };
 
 static void back_up_first(void *context, enum progress_phase phase, uint64_t done, uint64_t total)
@@ -446,7 +447,7 @@ static void back_up_first(void *context, enum progress_phase phase, uint64_t don
 static void begins_again_when_another_agent_begins_the_history_first(void **state)
 {
     struct rig rig;
-    struct rival rival = { &rig, false };
+    struct rival rival = { &rig, false, 0 };
     const struct progress progress = { back_up_first, &rival };
     struct backup_options options;
     struct backup_record record;
@@ -486,7 +487,7 @@ static void expire_parent(void *context, enum progress_phase phase, uint64_t don
     struct rival *rival = context;
     struct manifest manifest;
 
-    (void)total;
+    rival->scans += phase == PROGRESS_READ && done == total;
     if (phase != PROGRESS_READ || done == 0 || rival->done)
         return;
     rival->done = true;
@@ -500,12 +501,11 @@ static void expire_parent(void *context, enum progress_phase phase, uint64_t don
 static void begins_again_when_its_parent_went_and_packs_were_replaced(void **state)
 {
     struct rig rig;
-    struct rival rival = { &rig, false };
+    struct rival rival = { &rig, false, 0 };
     const struct progress progress = { expire_parent, &rival };
     struct backup_options options;
     struct backup_record record;
     struct err err = { 0 };
-    unsigned puts;
 
     (void)state;
     rig_init(&rig, "wal", 3000, true);
@@ -517,12 +517,10 @@ static void begins_again_when_its_parent_went_and_packs_were_replaced(void **sta
         backup_record_dispose(&record);
     }
     options.progress = &progress;
-    puts = rig.counters.puts;
     assert_int_equal(backup_create(rig.store, &options, &record, NULL, &err), 0);
     assert_true(rival.done);
     assert_int_equal(backup_count(&rig), 2);
-    assert_true(rig.counters.puts - puts >
-                3); /* the rival's manifest, a pack, another, a manifest */
+    assert_int_equal(rival.scans, 2);
     backup_record_dispose(&record);
     rig_dispose(&rig);
 }
