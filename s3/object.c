@@ -15,6 +15,21 @@
     "application/octet-stream" /* never a type that something on the way decodes                   \
                                 */
 
+/* Something between us and the server (a portal that wants a login, say) may answer anything with a
+ * page; S3 answers a PUT with an ETag and no body. */
+static int check_stored(const struct s3_answer *answer, struct err *err)
+{
+    const struct http_headers *headers = &answer->response.headers;
+    const char *type = http_headers_get(headers, "content-type");
+
+    if (answer->body.len == 0 || (http_headers_get(headers, "etag") != NULL &&
+                                  (type == NULL || strncmp(type, "text/html", 9) != 0)))
+        return 0;
+    (void)err_set(err, ERR_PROTOCOL, "the answer is not that of an S3 server");
+    err_hint(err, "is the endpoint right, and does nothing in between answer in its stead?");
+    return ERR_PROTOCOL;
+}
+
 int s3_put_object(struct s3_client *client, const char *key, struct io_source *body, bool if_absent,
                   struct err *err)
 {
@@ -41,6 +56,8 @@ int s3_put_object(struct s3_client *client, const char *key, struct io_source *b
     if (r < 0)
         goto out;
     r = s3_perform(client, &call, &answer, err);
+    if (r == 0)
+        r = check_stored(&answer, err);
 out:
     s3_answer_dispose(&answer);
     http_headers_dispose(&headers);

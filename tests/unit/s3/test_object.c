@@ -52,6 +52,29 @@ static void puts_with_a_signed_payload(void **state)
     s3_rig_dispose(&rig);
 }
 
+static void a_page_instead_of_an_answer_is_no_success(void **state)
+{
+    static const struct fake_reply pages[] = {
+        FAKE_REPLY(200, NULL, "<html>Please log in.</html>"),
+        FAKE_REPLY(200, "Content-Type: text/html; charset=utf-8\n" ETAG, "<html></html>"),
+    };
+    static const struct fake_reply talkative[] = { FAKE_REPLY(200, ETAG, "<Stored/>") };
+    struct s3_rig rig;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const struct fake_reply replies[] = { pages[i] };
+
+        S3_RIG_INIT(&rig, replies);
+        assert_int_equal(put(&rig, "k", "hello", false), ERR_PROTOCOL);
+        assert_true(rig.err.hint[0] != '\0');
+        s3_rig_dispose(&rig);
+    }
+    S3_RIG_INIT(&rig, talkative); /* a server that says more than it must */
+    assert_int_equal(put(&rig, "k", "hello", false), 0);
+    s3_rig_dispose(&rig);
+}
+
 static void sends_the_whole_body_again_at_each_attempt(void **state)
 {
     static const struct fake_reply replies[] = { FAKE_REPLY(500, NULL, NULL),
@@ -442,6 +465,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(puts_with_a_signed_payload),
+        cmocka_unit_test(a_page_instead_of_an_answer_is_no_success),
         cmocka_unit_test(sends_the_whole_body_again_at_each_attempt),
         cmocka_unit_test(creates_only_what_is_absent_and_tells_the_two_refusals_apart),
         cmocka_unit_test(damaged_uploads_are_repeated_twice_only),
