@@ -70,7 +70,8 @@ struct s3_options {
     bool anonymous;
 };
 
-/* Check the options, load the credentials; no request is made.  ERR_CONFIG names the option. */
+/* Check the options, find credentials: those of a role, a container or an instance are asked for.
+ * ERR_CONFIG names the option. */
 int s3_client_new(const struct s3_options *options, struct s3_client **ret_client, struct err *err);
 void s3_client_free(struct s3_client *client); /* NULL is fine */
 
