@@ -36,11 +36,10 @@ static void is_read_back_as_it_was_written(void **state)
 
 static void says_when_the_file_is_something_else(void **state)
 {
-    static const char *const texts[] = {
-        "{}", "[1]",
+    static const char negative[] =
         "{\"verdict_ms\":1,\"verified_ms\":1,\"restore_ms\":1,\"failures\":-1,\"backup_id\":\"\","
-        "\"message\":\"\"}"
-    };
+        "\"message\":\"\"}";
+    static const char *const texts[] = { "{}", "[1]", negative };
     struct drill_status status = { .failures = 7 };
     char *dir = temp_dir_new(), path[256];
 
