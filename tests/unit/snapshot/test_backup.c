@@ -487,7 +487,8 @@ static void expire_parent(void *context, enum progress_phase phase, uint64_t don
     struct rival *rival = context;
     struct manifest manifest;
 
-    rival->scans += phase == PROGRESS_READ && done == total;
+    if (phase == PROGRESS_READ && done == total)
+        rival->scans++;
     if (phase != PROGRESS_READ || done == 0 || rival->done)
         return;
     rival->done = true;
