@@ -248,6 +248,11 @@ static int get_attempt(struct s3_client *client, struct s3_call *call, struct ge
     }
     if (r == ERR_EXISTS && before > get->begin) /* 412: If-Match did not hold */
         r = err_set(err, ERR_CORRUPT, "the object was replaced while it was read");
+    /* If-Match held, so the object is the same one: the length that was announced was wrong. */
+    if (r == ERR_CORRUPT && before > get->begin && answer->response.status == 416) {
+        r = err_set(err, ERR_PROTOCOL, "the server announced more bytes than the object has");
+        err_hint(err, "try again; does something in between change its answers?");
+    }
     if (get->at > before)
         s3_retry_progress(&attempts->retry, clock_mono_ms(client->clock));
 out:

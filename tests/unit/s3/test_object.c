@@ -75,6 +75,23 @@ static void a_page_instead_of_an_answer_is_no_success(void **state)
     s3_rig_dispose(&rig);
 }
 
+/* The object is as it was: nobody is to believe that it is damaged. */
+static void a_length_that_was_announced_wrongly_is_no_damage(void **state)
+{
+    static const struct fake_reply replies[] = {
+        FAKE_REPLY(200, ETAG "Content-Length: 9\n", "hello"), FAKE_REPLY(416, NULL, NULL)
+    };
+    struct buf text = BUF_INIT(100);
+    struct s3_rig rig;
+
+    (void)state;
+    S3_RIG_INIT(&rig, replies);
+    assert_int_equal(get(&rig, 0, S3_TO_END, &text, NULL), ERR_PROTOCOL);
+    assert_string_equal(fake_request_header(&rig.fake, 1, "Range"), "bytes=5-8");
+    buf_dispose(&text);
+    s3_rig_dispose(&rig);
+}
+
 static void sends_the_whole_body_again_at_each_attempt(void **state)
 {
     static const struct fake_reply replies[] = { FAKE_REPLY(500, NULL, NULL),
@@ -466,6 +483,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(puts_with_a_signed_payload),
         cmocka_unit_test(a_page_instead_of_an_answer_is_no_success),
+        cmocka_unit_test(a_length_that_was_announced_wrongly_is_no_damage),
         cmocka_unit_test(sends_the_whole_body_again_at_each_attempt),
         cmocka_unit_test(creates_only_what_is_absent_and_tells_the_two_refusals_apart),
         cmocka_unit_test(damaged_uploads_are_repeated_twice_only),
