@@ -135,10 +135,11 @@ static void *run(void *context)
     struct delivery *delivery = context;
     struct http_transport *transport = delivery->options.transport;
     int64_t pause_ms = PAUSE_MS;
+    const struct http_curl_options curl = { .ca_file = delivery->options.ca_file };
     int r = 0;
 
     if (transport == NULL) {
-        r = http_curl_new(delivery->options.ca_file, &delivery->own, &delivery->err);
+        r = http_curl_new(&curl, &delivery->own, &delivery->err);
         transport = delivery->own;
     }
     for (int i = 1; r == 0; i++) {

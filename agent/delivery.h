@@ -27,7 +27,7 @@ struct delivery_options {
     const char *content_type; /* NULL: there is no body */
     const void *body;
     size_t body_len;
-    const char *ca_file;              /* as for http_curl_new() */
+    const char *ca_file;              /* as in struct http_curl_options */
     struct http_transport *transport; /* borrowed; NULL: one of its own, by libcurl */
 };
 

@@ -1,6 +1,5 @@
 #include "agent/doctor.h"
 #include "agent/doctor_report.h"
-#include "agent/env.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -20,26 +19,53 @@
 
 void doctor_skip_server(struct doctor_report *report, const char *because)
 {
+    doctor_skip(report, "endpoint", because);
+    doctor_skip(report, "proxy", because);
     doctor_skip(report, "name", because);
     doctor_skip(report, "connection", because);
     doctor_skip(report, "certificate", because);
     doctor_skip(report, "clock", because);
 }
 
-static bool has_proxy(void)
+/* What will be asked, and who says so: often a variable or a file that nobody thinks of. */
+static void say_way(struct doctor_report *report, const struct s3_way *way)
 {
-    return env_get("https_proxy") != NULL || env_get("HTTPS_PROXY") != NULL ||
-           env_get("http_proxy") != NULL || env_get("all_proxy") != NULL ||
-           env_get("ALL_PROXY") != NULL;
+    doctor_ok(report, "endpoint", "'%s' (%s), region '%s' (%s)", way->endpoint,
+              way->endpoint_from[0] != '\0' ? way->endpoint_from : "AWS's", way->region,
+              way->region_from[0] != '\0' ? way->region_from : "by default");
+    if (way->proxy[0] != '\0') {
+        doctor_ok(report, "proxy", "'%s' (%s)", way->proxy, way->proxy_from);
+    } else if (way->proxy_from != NULL) {
+        doctor_ok(report, "proxy", "none (%s)", way->proxy_from);
+    } else {
+        doctor_ok(report, "proxy", "none");
+    }
 }
 
-static bool check_name(struct doctor_report *report, struct s3_client *client)
+/* One that has expired already, or has another key, is an error of the settings. */
+static void check_client_certificate(struct doctor_report *report, const struct s3_way *way)
+{
+    const int64_t left_ms = way->client_certificate_ends_ms - clock_now_ms(clock_system());
+    const long long days = left_ms / DAY_MS;
+
+    if (way->client_certificate_ends_ms == 0)
+        return;
+    if (days < DAYS_LEFT_MIN) {
+        doctor_warn(report, "client certificate", "renew the certificate in client_cert",
+                    "valid for %lld more day%s only", days, days == 1 ? "" : "s");
+    } else {
+        doctor_ok(report, "client certificate", "valid for %lld more days", days);
+    }
+}
+
+static bool check_name(struct doctor_report *report, struct s3_client *client,
+                       const struct s3_way *way)
 {
     struct buf addresses = BUF_INIT(ADDRESSES_LEN_MAX);
     struct err err = { 0 };
     bool ok = true;
 
-    if (has_proxy()) { /* it may be the only one that knows the name */
+    if (way->proxy[0] != '\0') { /* it may be the only one that knows the name */
         doctor_skip(report, "name", "a proxy is set, which resolves names itself");
     } else if (s3_survey_addresses(client, &addresses, &err) < 0) {
         doctor_fail(report, "name", &err);
@@ -98,9 +124,13 @@ static void check_clock(struct doctor_report *report, const struct s3_survey *su
 bool doctor_check_server(struct doctor_report *report, struct s3_client *client)
 {
     struct s3_survey survey = { 0 };
+    struct s3_way way;
     struct err err = { 0 };
 
-    if (!check_name(report, client)) {
+    s3_survey_way(client, &way);
+    say_way(report, &way);
+    check_client_certificate(report, &way);
+    if (!check_name(report, client, &way)) {
         doctor_skip(report, "connection", "the server's name has no address");
         doctor_skip(report, "certificate", "there is no connection");
         doctor_skip(report, "clock", "there is no connection");

@@ -94,6 +94,13 @@ void session_use_options(struct session *session, const struct option_set *optio
     session->settings.layers[LAYER_DATABASE] = options;
 }
 
+static enum s3_choice choice_of(const struct settings *settings, enum option_id id)
+{
+    if (settings_get(settings, id) == NULL)
+        return S3_CHOICE_UNSET;
+    return settings_number(settings, id, 0) != 0 ? S3_CHOICE_YES : S3_CHOICE_NO;
+}
+
 int session_open_store(const struct session *session, struct object_store **ret_store,
                        struct err *err)
 {
@@ -108,7 +115,13 @@ int session_open_store(const struct session *session, struct object_store **ret_
         .secret_access_key = settings_secret(settings, OPTION_SECRET_ACCESS_KEY),
         .session_token = settings_secret(settings, OPTION_SESSION_TOKEN),
         .profile = settings_text(settings, OPTION_PROFILE),
+        .dualstack = choice_of(settings, OPTION_DUALSTACK),
+        .fips = choice_of(settings, OPTION_FIPS),
         .ca_file = settings_text(settings, OPTION_CA_FILE),
+        .client_cert = settings_text(settings, OPTION_CLIENT_CERT),
+        .client_key = settings_text(settings, OPTION_CLIENT_KEY),
+        .client_key_password = settings_secret(settings, OPTION_CLIENT_KEY_PASSWORD),
+        .proxy = settings_secret(settings, OPTION_PROXY),
         .attempts_max = (unsigned)settings_number(settings, OPTION_ATTEMPTS, 0),
         .anonymous = session->anonymous,
         .upload_limit = session->upload_limit,

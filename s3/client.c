@@ -1,15 +1,21 @@
 #include "s3/client.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
+#include "s3/client_certificate.h"
+#include "s3/configured.h"
 #include "s3/credentials.h"
 #include "s3/credentials_chain.h"
 #include "s3/credentials_provider.h"
 #include "s3/profile.h"
+#include "s3/proxy.h"
 #include "s3/request.h"
+#include "s3/survey.h"
 
 #define CONNECT_TIMEOUT_MS 10000
 #define STALL_TIMEOUT_MS   60000
@@ -21,53 +27,93 @@ static int64_t or_default(int64_t value, int64_t fallback)
     return value > 0 ? value : fallback;
 }
 
-static int resolve(const struct s3_options *options, struct s3_client *client, struct err *err)
+static int resolve(const struct s3_options *options, const struct s3_configured *configured,
+                   struct s3_client *client, struct err *err)
 {
     const struct s3_endpoint_options endpoint = { .bucket = options->bucket,
-                                                  .endpoint = options->endpoint,
-                                                  .region = options->region,
-                                                  .addressing = options->addressing };
+                                                  .endpoint = configured->endpoint,
+                                                  .region = configured->region,
+                                                  .addressing = options->addressing,
+                                                  .dualstack = configured->dualstack,
+                                                  .fips = configured->fips };
+    struct s3_endpoint found = S3_ENDPOINT_INIT;
+    int r;
 
-    return s3_endpoint_resolve(&endpoint, &client->endpoint, err);
-}
-
-/* The authorities to trust: ours, else what the AWS tools and OpenSSL's programs are told. */
-static const char *find_ca_file(const struct s3_options *options)
-{
-    static const char *const names[] = { "AWS_CA_BUNDLE", "SSL_CERT_FILE" };
-
-    if (options->ca_file != NULL && options->ca_file[0] != '\0')
-        return options->ca_file;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const char *path = getenv(names[i]); /* NOLINT(concurrency-mt-unsafe): nothing sets it */
-
-        if (path != NULL && path[0] != '\0')
-            return path;
+    r = s3_endpoint_resolve(&endpoint, &found, err);
+    if (r < 0) {
+        return configured->endpoint_from[0] != '\0' && endpoint.endpoint != options->endpoint
+                   ? err_wrap(err, r, "%s", configured->endpoint_from)
+                   : r;
     }
-    return NULL;
+    s3_endpoint_dispose(&client->endpoint);
+    client->endpoint = found;
+    (void)snprintf(client->endpoint_from, sizeof(client->endpoint_from), "%s",
+                   configured->endpoint_from);
+    (void)snprintf(client->region_from, sizeof(client->region_from), "%s", configured->region_from);
+    return 0;
 }
 
-static int choose_transport(const struct s3_options *options, struct s3_client *client,
+/* What is said of the proxy: never what it is reached with. */
+static int note_proxy(const struct s3_options *options, struct s3_client *client, struct err *err)
+{
+    const char *setting = options->proxy != NULL ? options->proxy->ptr : NULL;
+    struct http_proxy proxy;
+    char url[S3_SURVEY_TEXT_SIZE];
+    int r;
+
+    if (setting != NULL && strcmp(setting, HTTP_PROXY_NONE) != 0) {
+        r = http_proxy_check(setting, err);
+        if (r < 0)
+            return r;
+    }
+    (void)snprintf(url, sizeof(url), "%s://%s", client->endpoint.scheme, client->endpoint.host);
+    proxy = http_proxy_choose(setting, url);
+    client->proxy_from = proxy.from;
+    if (proxy.url != NULL)
+        http_proxy_show(proxy.url, client->proxy);
+    return 0;
+}
+
+static int choose_transport(const struct s3_options *options,
+                            const struct s3_configured *configured, struct s3_client *client,
                             struct err *err)
 {
+    const struct client_certificate files = { options->client_cert, options->client_key,
+                                              options->client_key_password };
+    const struct http_curl_options curl = { .ca_file = configured->ca_file,
+                                            .client_cert = options->client_cert,
+                                            .client_key = options->client_key,
+                                            .client_key_password = options->client_key_password,
+                                            .proxy = options->proxy };
+    int r;
+
+    r = note_proxy(options, client, err);
+    if (r == 0) {
+        r = client_certificate_check(&files, clock_now_ms(client->clock),
+                                     &client->client_certificate_ends_ms, err);
+    }
+    if (r < 0)
+        return r;
     if (options->transport != NULL) {
         client->transport = options->transport;
         return 0;
     }
     client->owns_transport = true;
-    return http_curl_new(find_ca_file(options), &client->transport, err);
+    return http_curl_new(&curl, &client->transport, err);
 }
 
 /* Fetch them at once: whoever has none should hear of it before anything else is begun. */
 static int load_credentials(const struct s3_options *options, const struct s3_profiles *profiles,
-                            struct s3_client *client, struct err *err)
+                            const struct s3_configured *configured, struct s3_client *client,
+                            struct err *err)
 {
     const struct s3_credentials_options wanted = {
         .access_key_id = options->access_key_id,
         .secret_access_key = options->secret_access_key,
         .session_token = options->session_token,
         .profile = options->profile,
-        .region = options->region,
+        .region = configured->region,
+        .fips = configured->fips,
     };
     struct s3_credentials_source *source = NULL;
     struct s3_credentials first = S3_CREDENTIALS_INIT;
@@ -89,9 +135,37 @@ static int load_credentials(const struct s3_options *options, const struct s3_pr
     return r;
 }
 
+/* Where nobody names a region, and the keys are those of an instance: the one that it is in. */
+static int use_instance_region(const struct s3_options *options, const struct s3_profiles *profiles,
+                               struct s3_configured *configured, struct s3_client *client,
+                               struct err *err)
+{
+    const char *imds = s3_profiles_get(profiles, s3_profile_name(options->profile),
+                                       "ec2_metadata_service_endpoint");
+    struct err why = { 0 };
+    char *region = NULL;
+    int r;
+
+    if (configured->region != NULL || configured->endpoint != NULL || client->credentials == NULL ||
+        !s3_credentials_provider_is_instance(client->credentials))
+        return 0;
+    if (s3_imds_region(&client->context, imds, &region, &why) < 0) {
+        log_debug("the instance does not say its region: %s", why.msg);
+        return 0;
+    }
+    configured->region = region;
+    (void)snprintf(configured->region_from, sizeof(configured->region_from),
+                   "the instance metadata service");
+    r = resolve(options, configured, client, err);
+    configured->region = NULL;
+    free(region);
+    return r;
+}
+
 int s3_client_new(const struct s3_options *options, struct s3_client **ret_client, struct err *err)
 {
     struct s3_client *client = calloc(1, sizeof(*client));
+    struct s3_configured configured = { 0 };
     struct s3_profiles *profiles = NULL;
     int r;
 
@@ -107,9 +181,13 @@ int s3_client_new(const struct s3_options *options, struct s3_client **ret_clien
     client->stall_timeout_ms = or_default(options->stall_timeout_ms, STALL_TIMEOUT_MS);
     client->policy.deadline_ms = or_default(options->deadline_ms, DEADLINE_MS);
     client->policy.attempts_max = options->attempts_max > 0 ? options->attempts_max : ATTEMPTS_MAX;
-    r = resolve(options, client, err);
+    r = s3_profiles_load(&profiles, err);
+    if (r == 0) {
+        r = s3_configured_find(options, profiles, s3_profile_name(options->profile), &configured,
+                               err);
+    }
     if (r == 0)
-        r = s3_profiles_load(&profiles, err);
+        r = resolve(options, &configured, client, err);
     if (r < 0)
         goto out;
     client->bucket = strdup(options->bucket);
@@ -117,9 +195,11 @@ int s3_client_new(const struct s3_options *options, struct s3_client **ret_clien
         r = err_nomem(err);
         goto out;
     }
-    r = choose_transport(options, client, err);
+    r = choose_transport(options, &configured, client, err);
     if (r == 0 && !options->anonymous)
-        r = load_credentials(options, profiles, client, err);
+        r = load_credentials(options, profiles, &configured, client, err);
+    if (r == 0)
+        r = use_instance_region(options, profiles, &configured, client, err);
     if (r < 0)
         goto out;
     *ret_client = client;

@@ -45,23 +45,35 @@ enum s3_addressing {
     S3_ADDRESSING_VIRTUAL_HOST
 };
 
-/* All strings are copied by s3_client_new(); NULL or empty means unset. */
+enum s3_choice {
+    S3_CHOICE_UNSET,
+    S3_CHOICE_NO,
+    S3_CHOICE_YES
+};
+
+/* All strings are copied by s3_client_new(); NULL or empty means unset, and then AWS's variables
+ * and profile may say (s3/configured.h). */
 struct s3_options {
     const char *bucket;
     const char *endpoint; /* "http://minio:9000", "https://host/path"; unset: AWS of the region */
     const char *region;   /* unset: from the endpoint's host, else "us-east-1" */
     enum s3_addressing addressing;
+    enum s3_choice dualstack, fips; /* which of AWS's hosts */
     const char
         *access_key_id; /* with secret: explicit keys; both unset: s3/credentials.h's chain */
-    const struct secret *secret_access_key; /* borrowed for the call */
-    const struct secret *session_token;     /* borrowed for the call */
-    const char *profile;                    /* of the shared credentials file */
-    const char *ca_file;                    /* PEM bundle; unset: the system's */
-    int64_t connect_timeout_ms;             /* 0: 10 s */
-    int64_t stall_timeout_ms;               /* 0: 60 s without a byte in either direction */
-    unsigned attempts_max;                  /* 0: 10 */
-    int64_t deadline_ms;                    /* of one operation with its retries; 0: 15 min */
-    struct rate_limit *upload_limit;        /* of bodies; borrowed, may be NULL, as the next */
+    const struct secret *secret_access_key;   /* borrowed for the call */
+    const struct secret *session_token;       /* borrowed for the call */
+    const char *profile;                      /* of the shared credentials file */
+    const char *ca_file;                      /* PEM bundle; unset: the system's */
+    const char *client_cert;                  /* PEM, for servers that ask for one */
+    const char *client_key;                   /* PEM; unset: in client_cert */
+    const struct secret *client_key_password; /* borrowed for the call, as the next */
+    const struct secret *proxy;               /* its URL, or "none"; unset: the environment's */
+    int64_t connect_timeout_ms;               /* 0: 10 s */
+    int64_t stall_timeout_ms;                 /* 0: 60 s without a byte in either direction */
+    unsigned attempts_max;                    /* 0: 10 */
+    int64_t deadline_ms;                      /* of one operation with its retries; 0: 15 min */
+    struct rate_limit *upload_limit;          /* of bodies; borrowed, may be NULL, as the next */
     struct rate_limit *download_limit;
     const struct cancel *cancel;      /* borrowed, may be NULL */
     struct clock *clock;              /* borrowed; NULL: the system's */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/err.h"
 #include "s3/credentials.h"
@@ -52,7 +53,7 @@ static int fixed_new(struct s3_credentials *credentials, const char *name,
 
     if (self == NULL)
         return err_nomem(err);
-    self->source = (struct s3_credentials_source){ &ops, name, true };
+    self->source = (struct s3_credentials_source){ &ops, name, true, false };
     self->credentials = *credentials;
     *credentials = (struct s3_credentials)S3_CREDENTIALS_INIT;
     *ret_source = (struct s3_credentials_source *)self;
@@ -115,7 +116,7 @@ static int profile_new(const char *profile, struct s3_credentials_source **ret_s
 
     if (self == NULL)
         return err_nomem(err);
-    self->source = (struct s3_credentials_source){ &ops, "the keys of a profile", false };
+    self->source = (struct s3_credentials_source){ &ops, "the keys of a profile", false, false };
     self->profile = strdup(profile);
     if (self->profile == NULL) {
         free(self);
@@ -180,6 +181,16 @@ static int from_environment(const struct choice *choice, struct s3_credentials_s
     return keep_fixed(take_environment(&found, err), &found, "the environment", ret_source, err);
 }
 
+static bool ignores_endpoints(const struct choice *choice)
+{
+    const char *said = s3_env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+
+    if (said == NULL)
+        said =
+            s3_profiles_get(choice->profiles, choice->profile, "ignore_configured_endpoint_urls");
+    return said != NULL && strcasecmp(said, "true") == 0;
+}
+
 /* What all roles have: where STS is. */
 static struct s3_role role_of(const struct choice *choice)
 {
@@ -187,7 +198,7 @@ static struct s3_role role_of(const struct choice *choice)
     struct s3_role role = { .region = choice->options->region };
     const char *fips = s3_env("AWS_USE_FIPS_ENDPOINT");
 
-    if (!s3_env_is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) {
+    if (!ignores_endpoints(choice)) {
         endpoint = s3_env("AWS_ENDPOINT_URL_STS");
         if (endpoint == NULL)
             endpoint = s3_env("AWS_ENDPOINT_URL");
@@ -199,7 +210,7 @@ static struct s3_role role_of(const struct choice *choice)
     }
     if (fips == NULL)
         fips = s3_profiles_get(choice->profiles, profile, "use_fips_endpoint");
-    role.use_fips = fips != NULL && strcmp(fips, "true") == 0;
+    role.use_fips = choice->options->fips || (fips != NULL && strcmp(fips, "true") == 0);
     role.endpoint = endpoint;
     return role;
 }

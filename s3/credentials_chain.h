@@ -11,6 +11,8 @@
 #ifndef S3_CREDENTIALS_CHAIN_H
 #define S3_CREDENTIALS_CHAIN_H
 
+#include <stdbool.h>
+
 struct err;
 struct s3_credentials_source;
 struct s3_profiles;
@@ -23,7 +25,8 @@ struct s3_credentials_options {
     const struct secret *secret_access_key;
     const struct secret *session_token;
     const char *profile; /* else AWS_PROFILE, else "default" */
-    const char *region;  /* for STS */
+    const char *region;  /* for STS, as the next */
+    bool fips;
 };
 
 /* Which profile is meant: the options', else AWS_PROFILE's, else "default". */

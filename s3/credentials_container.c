@@ -205,7 +205,7 @@ int s3_source_container_new(const struct s3_source_context *context,
 
     if (self == NULL)
         return err_nomem(err);
-    self->source = (struct s3_credentials_source){ &ops, WHO, false };
+    self->source = (struct s3_credentials_source){ &ops, WHO, false, false };
     self->context = context;
     *ret_source = (struct s3_credentials_source *)self;
     return 0;

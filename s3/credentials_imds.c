@@ -168,7 +168,7 @@ int s3_source_imds_new(const struct s3_source_context *context, const char *endp
 
     if (self == NULL)
         return err_nomem(err);
-    self->source = (struct s3_credentials_source){ &ops, WHO, false };
+    self->source = (struct s3_credentials_source){ &ops, WHO, false, true };
     self->context = context;
     while (url.len > 0 && url.ptr[url.len - 1] == '/')
         url.len--;

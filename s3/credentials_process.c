@@ -294,7 +294,7 @@ int s3_source_process_new(const struct s3_source_context *context, const char *c
 
     if (self == NULL)
         return err_nomem(err);
-    self->source = (struct s3_credentials_source){ &ops, WHO, false };
+    self->source = (struct s3_credentials_source){ &ops, WHO, false, false };
     self->context = context;
     self->command = strdup(command);
     if (self->command == NULL) {

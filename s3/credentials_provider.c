@@ -153,6 +153,11 @@ int s3_credentials_provider_get(struct s3_credentials_provider *provider, int64_
     return r;
 }
 
+bool s3_credentials_provider_is_instance(const struct s3_credentials_provider *provider)
+{
+    return provider->source->is_instance;
+}
+
 bool s3_credentials_provider_expire(struct s3_credentials_provider *provider, uint64_t generation)
 {
     (void)pthread_mutex_lock(&provider->lock);

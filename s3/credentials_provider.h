@@ -28,6 +28,9 @@ int s3_credentials_provider_get(struct s3_credentials_provider *provider, int64_
                                 struct s3_credentials *ret_credentials, uint64_t *ret_generation,
                                 struct err *err);
 
+/* Whether they are those of the EC2 instance that this is. */
+bool s3_credentials_provider_is_instance(const struct s3_credentials_provider *provider);
+
 /* The server refuses those of this generation: the next get fetches others.  false when there can
  * be no others. */
 bool s3_credentials_provider_expire(struct s3_credentials_provider *provider, uint64_t generation);

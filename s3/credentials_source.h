@@ -31,6 +31,7 @@ struct s3_credentials_source {
     const struct s3_credentials_source_ops *ops;
     const char *name; /* for the log: "the instance metadata service" */
     bool is_fixed;    /* another fetch gives the same */
+    bool is_instance; /* of EC2: the instance's own, whose region is ours if nobody names another */
 };
 
 void s3_credentials_source_free(struct s3_credentials_source *source); /* NULL is fine */

@@ -304,7 +304,7 @@ static int sts_new(const struct s3_source_context *context, const struct s3_role
     }
     self->source =
         (struct s3_credentials_source){ &ops, base == NULL ? "a web identity" : "an assumed role",
-                                        false };
+                                        false, false };
     self->context = context;
     self->base = base;
     self->arn = copy_or_null(role->arn);

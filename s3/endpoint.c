@@ -240,10 +240,14 @@ static const struct provider {
     { "s3.amazonaws.com", "", "us-east-1", true },
     { "s3.dualstack.", ".amazonaws.com", NULL, true },
     { "s3.", ".amazonaws.com", NULL, true },
+    { "s3.dualstack.", ".amazonaws.com.cn", NULL, true },
     { "s3.", ".amazonaws.com.cn", NULL, true },
+    { "s3.dualstack.", ".amazonaws.eu", NULL, true },
     { "s3.", ".amazonaws.eu", NULL, true },
     { "s3-fips.dualstack.", ".amazonaws.com", NULL, true },
     { "s3-fips.", ".amazonaws.com", NULL, true },
+    { "s3-fips.dualstack.", ".amazonaws.eu", NULL, true },
+    { "s3-fips.", ".amazonaws.eu", NULL, true },
     { "", ".r2.cloudflarestorage.com", "auto", false },
     { "storage.googleapis.com", "", "auto", false },
     { "s3.wasabisys.com", "", "us-east-1", false },
@@ -317,12 +321,47 @@ const char *s3_endpoint_aws_suffix(const char *region)
     return "amazonaws.com";
 }
 
-static int aws_parts(const char *region, struct parts *parts, struct err *err)
+/* Which partitions have which hosts.
+ * Source: docs.aws.amazon.com/general/latest/gr/s3.html */
+static int check_variant(const struct s3_endpoint_options *options, const char *region,
+                         struct err *err)
+{
+    if (options->fips && strncmp(region, "cn-", 3) == 0) {
+        (void)err_set(err, ERR_CONFIG, "region '%s' has no FIPS endpoint", region);
+        err_hint(err, "set fips = no, or use a region outside of China");
+        return ERR_CONFIG;
+    }
+    if (options->dualstack && strstr(region, "-iso") != NULL) {
+        (void)err_set(err, ERR_CONFIG, "region '%s' has no dual-stack endpoint", region);
+        err_hint(err, "set dualstack = no");
+        return ERR_CONFIG;
+    }
+    return 0;
+}
+
+/* Both name a host of AWS, as an endpoint does. */
+static int refuse_variant(const struct s3_endpoint_options *options, struct err *err)
+{
+    const char *setting = options->fips ? "fips" : "dualstack";
+
+    (void)err_set(err, ERR_CONFIG, "%s cannot be combined with an endpoint", setting);
+    err_hint(err, "set %s = no if that server will do, or leave endpoint unset to use AWS",
+             setting);
+    return ERR_CONFIG;
+}
+
+static int aws_parts(const struct s3_endpoint_options *options, const char *region,
+                     struct parts *parts, struct err *err)
 {
     struct buf host = BUF_INIT(TEXT_LEN_MAX);
+    int r;
 
+    r = check_variant(options, region, err);
+    if (r < 0)
+        return r;
     parts->tls = true;
-    buf_addf(&host, "s3.%s.%s", region, s3_endpoint_aws_suffix(region));
+    buf_addf(&host, "s3%s%s.%s.%s", options->fips ? "-fips" : "",
+             options->dualstack ? ".dualstack" : "", region, s3_endpoint_aws_suffix(region));
     parts->host = buf_detach(&host);
     return parts->host != NULL ? 0 : err_nomem(err);
 }
@@ -386,10 +425,12 @@ int s3_endpoint_resolve(const struct s3_endpoint_options *options, struct s3_end
     r = check_bucket(options->bucket, err);
     if (r == 0 && region[0] != '\0')
         r = check_region(region, err);
+    if (r == 0 && custom && (options->fips || options->dualstack))
+        r = refuse_variant(options, err);
     if (r < 0)
         goto out;
     r = custom ? parse_endpoint(options->endpoint, &parts, err)
-               : aws_parts(region[0] != '\0' ? region : REGION_DEFAULT, &parts, err);
+               : aws_parts(options, region[0] != '\0' ? region : REGION_DEFAULT, &parts, err);
     if (r < 0)
         goto out;
     if (custom) {
@@ -403,8 +444,11 @@ int s3_endpoint_resolve(const struct s3_endpoint_options *options, struct s3_end
     if (region[0] == '\0')
         region = said[0] != '\0' ? said : REGION_DEFAULT;
     r = assemble(&parts, options->bucket, is_virtual, region, ret_endpoint, err);
-    if (r == 0)
+    if (r == 0) {
         ret_endpoint->is_aws = is_aws;
+        ret_endpoint->fips = is_aws && str_starts_with(str_from(parts.host), STR_LIT("s3-fips."));
+        ret_endpoint->dualstack = is_aws && strstr(parts.host, ".dualstack.") != NULL;
+    }
 out:
     free(parts.host);
     buf_dispose(&parts.path);

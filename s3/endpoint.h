@@ -22,6 +22,8 @@ struct s3_endpoint_options {
     const char *endpoint; /* NULL or empty: AWS */
     const char *region;   /* NULL or empty: from the endpoint's host, else us-east-1 */
     enum s3_addressing addressing;
+    bool dualstack, fips; /* AWS's hosts that have IPv6 too, and those with validated modules; none
+                             with an endpoint */
 };
 
 struct s3_endpoint {
@@ -30,11 +32,12 @@ struct s3_endpoint {
     char *path;   /* canonical, before "/key": "" or "/storage/v1/s3/bucket" */
     char *region;
     bool is_aws;
+    bool dualstack, fips; /* of AWS: what its host's name says */
 };
 
 #define S3_ENDPOINT_INIT                                                                           \
     {                                                                                              \
-        NULL, NULL, NULL, NULL, false                                                              \
+        NULL, NULL, NULL, NULL, false, false, false                                                \
     }
 
 /* ERR_CONFIG names the option at fault.  Overwrites *ret_endpoint, which must be disposed of. */

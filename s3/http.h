@@ -17,6 +17,7 @@ struct err;
 struct http_transport;
 struct io_source;
 struct rate_limit;
+struct secret;
 
 #define HTTP_HEADER_COUNT_MAX 128
 
@@ -107,8 +108,18 @@ struct http_transport {
 
 void http_response_dispose(struct http_response *response);
 
-/* libcurl, HTTP/1.1, with a pool of connections.  ca_file may be NULL: the system's. */
-int http_curl_new(const char *ca_file, struct http_transport **ret_transport, struct err *err);
+/* Copied; all may be NULL. */
+struct http_curl_options {
+    const char *ca_file;     /* PEM; NULL: the system's */
+    const char *client_cert; /* PEM, for servers that ask for one */
+    const char *client_key;  /* PEM; NULL: in client_cert */
+    const struct secret *client_key_password;
+    const struct secret *proxy; /* as in s3/proxy.h; NULL: what the environment says */
+};
+
+/* libcurl, HTTP/1.1, with a pool of connections.  options may be NULL. */
+int http_curl_new(const struct http_curl_options *options, struct http_transport **ret_transport,
+                  struct err *err);
 
 static inline int http_perform(struct http_transport *transport, const struct http_request *request,
                                struct http_response *response, struct err *err)

@@ -21,7 +21,9 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/rate_limit.h"
+#include "base/secret.h"
 #include "s3/http.h"
+#include "s3/proxy.h"
 
 #define IDLE_COUNT_MAX   16           /* handles kept */
 #define IDLE_AGE_SEC     15L          /* S3 drops idle connections after 5 to 20 seconds */
@@ -32,7 +34,8 @@
 
 struct curl_transport {
     struct http_transport transport;
-    char *ca_file;
+    char *ca_file, *client_cert, *client_key;
+    struct secret client_key_password, proxy;
     pthread_mutex_t lock; /* over what follows */
     CURL *idle[IDLE_COUNT_MAX];
     size_t idle_count;
@@ -40,8 +43,10 @@ struct curl_transport {
 
 /* What the callbacks of one perform share. */
 struct exchange {
+    const struct curl_transport *transport;
     const struct http_request *request;
     struct http_response *response;
+    struct http_proxy proxy;
     int failed;      /* what a callback of ours failed with, which ends it; err is filled in then */
     struct err *err; /* never NULL */
     struct err unread; /* where err points when the caller wants none */
@@ -252,7 +257,7 @@ static void set_method(CURL *curl, const struct http_request *request)
 }
 
 /* Options that hold for every request of a handle. */
-static void set_fixed_options(CURL *curl, const char *ca_file)
+static void set_fixed_options(CURL *curl, const struct curl_transport *self)
 {
     (void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https,http");
     (void)curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -266,8 +271,24 @@ static void set_fixed_options(CURL *curl, const char *ca_file)
     (void)curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_SIZE);
     (void)curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     (void)curl_easy_setopt(curl, CURLOPT_USERAGENT, USER_AGENT);
-    if (ca_file != NULL)
-        (void)curl_easy_setopt(curl, CURLOPT_CAINFO, ca_file);
+    if (self->ca_file != NULL)
+        (void)curl_easy_setopt(curl, CURLOPT_CAINFO, self->ca_file);
+    if (self->client_cert == NULL)
+        return;
+    (void)curl_easy_setopt(curl, CURLOPT_SSLCERT, self->client_cert);
+    (void)curl_easy_setopt(curl, CURLOPT_SSLKEY,
+                           self->client_key != NULL ? self->client_key : self->client_cert);
+    if (secret_is_set(&self->client_key_password))
+        (void)curl_easy_setopt(curl, CURLOPT_KEYPASSWD, self->client_key_password.ptr);
+}
+
+/* Whatever libcurl would make of the environment by itself is overruled: what is said to be used
+ * is used.  What the proxy answers to CONNECT is no answer of the server's. */
+static void set_proxy(CURL *curl, const struct http_proxy *proxy)
+{
+    (void)curl_easy_setopt(curl, CURLOPT_PROXY, proxy->url != NULL ? proxy->url : "");
+    (void)curl_easy_setopt(curl, CURLOPT_NOPROXY, "");
+    (void)curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }
 
 static void set_callbacks(CURL *curl, struct exchange *x)
@@ -303,6 +324,37 @@ static void hint_certificate(struct err *err, long verify_result)
                       "certificate with ca_file");
         break;
     }
+}
+
+/* A server that wants to know who we are says so with an alert, in TLS 1.3 only after we think that
+ * the connection stands.  OpenSSL's words for it differ by version in what stands before. */
+static bool is_about_us(const char *detail)
+{
+    static const char *const alerts[] = {
+        "alert certificate required", "alert bad certificate",     "alert unknown ca",
+        "alert certificate expired",  "alert certificate unknown", "alert certificate revoked",
+        "alert handshake failure",    "alert access denied",
+    };
+
+    for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++) {
+        if (strstr(detail, alerts[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static int fail_identity(const struct exchange *x)
+{
+    if (x->transport->client_cert == NULL) {
+        (void)err_set(x->err, ERR_PROTOCOL, "the server ends the connection: %s", x->error_text);
+        err_hint(x->err, "does it ask for a client certificate? set client_cert and client_key");
+    } else {
+        (void)err_set(x->err, ERR_PROTOCOL, "the server does not take the client certificate: %s",
+                      x->error_text);
+        err_hint(x->err, "is it from an authority that the server trusts, and not revoked? see "
+                         "client_cert");
+    }
+    return ERR_PROTOCOL;
 }
 
 static int fail_tls(const struct exchange *x, CURL *curl, CURLcode code)
@@ -367,6 +419,37 @@ static void host_of_url(const char *url, char *out, size_t size)
     (void)snprintf(out, size, "%.*s", (int)len, host);
 }
 
+/* A failure before the proxy has said anything. */
+static int fail_connect_proxy(const struct exchange *x, const char *detail, long os_errno)
+{
+    char proxy[HTTP_PROXY_TEXT_SIZE];
+
+    http_proxy_show(x->proxy.url, proxy);
+    (void)err_set(x->err, ERR_NET, "cannot connect to the proxy '%s': %s", proxy, detail);
+    err_hint(x->err, "%s names it: is it running? NO_PROXY lists hosts that are reached without",
+             x->proxy.from);
+    x->err->os_errno = os_errno != 0 ? (int)os_errno : ECONNREFUSED;
+    return ERR_NET;
+}
+
+/* What a proxy answers instead of the server. */
+static int fail_proxy(const struct exchange *x, long status)
+{
+    char proxy[HTTP_PROXY_TEXT_SIZE];
+    const int code = status >= 500 ? ERR_NET : ERR_DENIED;
+
+    http_proxy_show(x->proxy.url, proxy);
+    (void)err_set(x->err, code, "the proxy '%s' answers with HTTP %ld", proxy, status);
+    if (status == 407) {
+        err_hint(x->err, "%s lacks the right user and password: http://user:password@%s",
+                 x->proxy.from, proxy);
+    } else {
+        err_hint(x->err, "does it let this machine reach the S3 server? NO_PROXY lists hosts that "
+                         "are reached without");
+    }
+    return code;
+}
+
 static int fail_connect(const struct exchange *x, CURL *curl, CURLcode code)
 {
     char host[300];
@@ -375,7 +458,11 @@ static int fail_connect(const struct exchange *x, CURL *curl, CURLcode code)
 
     host_of_url(x->request->url, host, sizeof(host));
     (void)curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_errno);
-    if (code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_COULDNT_RESOLVE_HOST) {
+    if (x->proxy.url != NULL) {
+        return fail_connect_proxy(
+            x, x->error_text[0] != '\0' ? x->error_text : curl_easy_strerror(code), os_errno);
+    }
+    if (code == CURLE_COULDNT_RESOLVE_HOST) {
         r = err_set(x->err, ERR_NET, "cannot resolve the host of '%s': %s", host,
                     x->error_text[0] != '\0' ? x->error_text : curl_easy_strerror(code));
         err_hint(x->err, "check the endpoint's name, and this machine's name servers");
@@ -408,6 +495,13 @@ static int fail_timeout(const struct exchange *x, CURL *curl)
 
 static int fail(struct exchange *x, CURL *curl, CURLcode code)
 {
+    long connect_status = 0;
+
+    (void)curl_easy_getinfo(curl, CURLINFO_HTTP_CONNECTCODE, &connect_status);
+    if (connect_status >= 300)
+        return fail_proxy(x, connect_status);
+    if (is_about_us(x->error_text))
+        return fail_identity(x);
     switch ((int)code) { /* not a switch of the enumeration: it has a hundred */
     case CURLE_OUT_OF_MEMORY:
         return err_nomem(x->err);
@@ -488,7 +582,7 @@ static int curl_perform(struct http_transport *transport, const struct http_requ
                         struct http_response *response, struct err *err)
 {
     struct curl_transport *self = (struct curl_transport *)transport;
-    struct exchange x = { .request = request, .response = response };
+    struct exchange x = { .transport = self, .request = request, .response = response };
     struct curl_slist *lines = NULL;
     CURL *curl = take_handle(self);
     CURLcode code;
@@ -500,7 +594,10 @@ static int curl_perform(struct http_transport *transport, const struct http_requ
     r = curl == NULL ? err_nomem(err) : header_lines(request, &lines, err);
     if (r < 0)
         goto out;
-    set_fixed_options(curl, self->ca_file);
+    if (!request->is_local)
+        x.proxy = http_proxy_choose(self->proxy.ptr, request->url);
+    set_fixed_options(curl, self);
+    set_proxy(curl, &x.proxy);
     set_callbacks(curl, &x);
     set_method(curl, request);
     (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, lines);
@@ -511,8 +608,6 @@ static int curl_perform(struct http_transport *transport, const struct http_requ
     (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_timeout_ms);
     if (request->want_certificate)
         (void)curl_easy_setopt(curl, CURLOPT_CERTINFO, 1L);
-    if (request->is_local)
-        (void)curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
     code = curl_easy_setopt(curl, CURLOPT_URL, request->url);
     if (code == CURLE_OK)
         code = curl_easy_perform(curl);
@@ -520,6 +615,8 @@ static int curl_perform(struct http_transport *transport, const struct http_requ
         r = x.failed;
     } else if (code != CURLE_OK) {
         r = fail(&x, curl, code);
+    } else if (x.proxy.url != NULL && response->status == 407) {
+        r = fail_proxy(&x, 407);
     } else if (request->want_certificate) {
         response->certificate_ends_ms = certificate_end(curl);
     }
@@ -541,6 +638,10 @@ static void curl_transport_free(struct http_transport *transport)
         curl_easy_cleanup(self->idle[--self->idle_count]);
     (void)pthread_mutex_destroy(&self->lock);
     free(self->ca_file);
+    free(self->client_cert);
+    free(self->client_key);
+    secret_dispose(&self->client_key_password);
+    secret_dispose(&self->proxy);
     free(self);
 }
 
@@ -552,11 +653,38 @@ static void init_curl(void)
     (void)code;
 }
 
-int http_curl_new(const char *ca_file, struct http_transport **ret_transport, struct err *err)
+static int copy_text(char **to, const char *from, struct err *err)
+{
+    if (from == NULL || from[0] == '\0')
+        return 0;
+    *to = strdup(from);
+    return *to != NULL ? 0 : err_nomem(err);
+}
+
+static int copy_options(struct curl_transport *self, const struct http_curl_options *options,
+                        struct err *err)
+{
+    int r;
+
+    r = copy_text(&self->ca_file, options->ca_file, err);
+    if (r == 0)
+        r = copy_text(&self->client_cert, options->client_cert, err);
+    if (r == 0)
+        r = copy_text(&self->client_key, options->client_key, err);
+    if (r == 0 && options->client_key_password != NULL)
+        r = secret_copy(&self->client_key_password, options->client_key_password, err);
+    if (r == 0 && options->proxy != NULL)
+        r = secret_copy(&self->proxy, options->proxy, err);
+    return r;
+}
+
+int http_curl_new(const struct http_curl_options *options, struct http_transport **ret_transport,
+                  struct err *err)
 {
     static const struct http_transport_ops ops = { curl_perform, curl_transport_free };
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct curl_transport *self;
+    int r;
 
     (void)pthread_once(&once, init_curl);
     self = calloc(1, sizeof(*self));
@@ -564,12 +692,10 @@ int http_curl_new(const char *ca_file, struct http_transport **ret_transport, st
         return err_nomem(err);
     self->transport.ops = &ops;
     (void)pthread_mutex_init(&self->lock, NULL);
-    if (ca_file != NULL && ca_file[0] != '\0') {
-        self->ca_file = strdup(ca_file);
-        if (self->ca_file == NULL) {
-            curl_transport_free(&self->transport);
-            return err_nomem(err);
-        }
+    r = options != NULL ? copy_options(self, options, err) : 0;
+    if (r < 0) {
+        curl_transport_free(&self->transport);
+        return r;
     }
     *ret_transport = (struct http_transport *)self;
     return 0;

@@ -320,6 +320,8 @@ static int mend_region(struct s3_client *client, struct s3_attempts *attempts, s
     (void)pthread_mutex_lock(&client->lock);
     if (strcmp(client->endpoint.region, attempts->region) == 0)
         goto out; /* another thread was faster */
+    options.dualstack = client->endpoint.dualstack;
+    options.fips = client->endpoint.fips;
     log_warn("bucket '%s' is in region '%s', not '%s': set region", client->bucket,
              attempts->region, client->endpoint.region);
     if (client->endpoint.is_aws) { /* whose hosts are named for their regions */

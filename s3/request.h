@@ -16,9 +16,11 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "s3/configured.h"
 #include "s3/credentials_source.h"
 #include "s3/endpoint.h"
 #include "s3/http.h"
+#include "s3/proxy.h"
 #include "s3/retry.h"
 #include "s3/uri.h"
 
@@ -40,6 +42,12 @@ struct s3_client {
     struct s3_credentials_provider *credentials;
     char *bucket;
     enum s3_addressing addressing;
+
+    /* For survey.h: who says where to go, and how. */
+    char endpoint_from[S3_ORIGIN_SIZE], region_from[S3_ORIGIN_SIZE];
+    char proxy[HTTP_PROXY_TEXT_SIZE];   /* "": none */
+    const char *proxy_from;             /* NULL: nobody names one */
+    int64_t client_certificate_ends_ms; /* 0: there is none */
 
     pthread_mutex_t lock; /* over endpoint, which changes when the region is mended */
     struct s3_endpoint endpoint;

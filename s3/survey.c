@@ -31,6 +31,22 @@ static int find_server(struct s3_client *client, char url[S3_SURVEY_TEXT_SIZE],
     return 0;
 }
 
+void s3_survey_way(struct s3_client *client, struct s3_way *ret_way)
+{
+    struct s3_way way = { .proxy_from = client->proxy_from,
+                          .client_certificate_ends_ms = client->client_certificate_ends_ms };
+
+    (void)pthread_mutex_lock(&client->lock);
+    (void)snprintf(way.endpoint, sizeof(way.endpoint), "%s://%s%s", client->endpoint.scheme,
+                   client->endpoint.host, client->endpoint.path);
+    (void)snprintf(way.region, sizeof(way.region), "%s", client->endpoint.region);
+    (void)pthread_mutex_unlock(&client->lock);
+    (void)snprintf(way.endpoint_from, sizeof(way.endpoint_from), "%s", client->endpoint_from);
+    (void)snprintf(way.region_from, sizeof(way.region_from), "%s", client->region_from);
+    (void)snprintf(way.proxy, sizeof(way.proxy), "%s", client->proxy);
+    *ret_way = way;
+}
+
 /* "[::1]:9000" is ::1, "host:9000" is host. */
 static const char *without_port(char *host)
 {

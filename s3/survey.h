@@ -22,6 +22,19 @@ struct s3_survey {
     int64_t clock_offset_ms;     /* its time minus this machine's, to the second */
 };
 
+/* How requests get there, and who says so: "as set", "AWS_ENDPOINT_URL", "profile 'x'". */
+struct s3_way {
+    char endpoint[S3_SURVEY_TEXT_SIZE];      /* "https://host/path", the bucket's */
+    char endpoint_from[S3_SURVEY_TEXT_SIZE]; /* "": nobody, it is AWS's of the region */
+    char region[S3_SURVEY_TEXT_SIZE];
+    char region_from[S3_SURVEY_TEXT_SIZE]; /* "": nobody, it is what the endpoint's name says */
+    char proxy[S3_SURVEY_TEXT_SIZE];       /* "host:3128"; "": none */
+    const char *proxy_from;                /* who names it, or says none; NULL: nobody */
+    int64_t client_certificate_ends_ms;    /* 0: there is none */
+};
+
+void s3_survey_way(struct s3_client *client, struct s3_way *ret_way);
+
 /* Append the addresses that the name of the bucket's host has, separated by ", ".  ERR_NET when it
  * has none.  Blocks as long as the resolver does. */
 int s3_survey_addresses(struct s3_client *client, struct buf *ret_addresses, struct err *err);

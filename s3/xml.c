@@ -384,8 +384,11 @@ static int take_sts(const struct xml_node *node, struct s3_credentials *ret_cred
                             child_str(node, names.token), &found, err);
     if (r == 0)
         r = err_set(err, ERR_PROTOCOL, "the answer of STS has no credentials");
-    if (r > 0)
-        r = expires[0] == '\0' ? 0 : parse_time(expires, 0, &found.expires_ms, err);
+    if (r > 0) {
+        r = 0;
+        if (expires[0] != '\0' && parse_time(expires, 0, &found.expires_ms, NULL) < 0)
+            r = err_set(err, ERR_PROTOCOL, "the answer of STS: Expiration is no time");
+    }
     wipe_child(node, names.secret);
     wipe_child(node, names.token);
     if (r < 0) {

@@ -17,7 +17,8 @@ _holdfast() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local commands='create list download restore verify repair diff prune pin unpin run agent exec status health doctor version help' command='' i
     local settings='--store --endpoint --region --addressing --access-key-id
-        --secret-access-key-file --session-token-file --profile --ca-file --attempts --limit-upload --limit-download --state-dir
+        --secret-access-key-file --session-token-file --profile --dualstack --fips --ca-file
+        --client-cert --client-key --client-key-password-file --proxy-file --attempts --limit-upload --limit-download --state-dir
         --spool-dir --log --workers --final-backup --stop-timeout --jitter --wait-lock --listen --metrics-file --schedule --timezone --max-age --threads --compression --part-size --busy-timeout --full-every --shrink-guard --keep-last --keep-hourly
         --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --prune-grace --max-unused --hook-before --hook-after --hook-timeout
         --ping-url-file --webhook-url-file --webhook-on --notify-ca-file
@@ -29,7 +30,7 @@ _holdfast() {
         [[ " $commands " == *" ${COMP_WORDS[i]} "* ]] && command=${COMP_WORDS[i]} && break
     done
     case $prev in
-    -o | --output | --seed | -c | --config | --ca-file | --metrics-file | --secret-access-key-file | --session-token-file | \
+    -o | --output | --seed | -c | --config | --ca-file | --client-cert | --client-key | --client-key-password-file | --proxy-file | --metrics-file | --secret-access-key-file | --session-token-file | \
         --ping-url-file | --webhook-url-file | --notify-ca-file)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
@@ -52,6 +53,10 @@ _holdfast() {
         ;;
     --log)
         mapfile -t COMPREPLY < <(compgen -W 'error warn info debug trace' -- "$cur")
+        return
+        ;;
+    --dualstack | --fips)
+        mapfile -t COMPREPLY < <(compgen -W 'no yes' -- "$cur")
         return
         ;;
     --addressing)

@@ -68,7 +68,13 @@ complete -c holdfast -n $with_settings -l access-key-id -x -d 'the key'
 complete -c holdfast -n $with_settings -l secret-access-key-file -rF -d 'holds the secret of the key'
 complete -c holdfast -n $with_settings -l session-token-file -rF -d 'holds the token'
 complete -c holdfast -n $with_settings -l profile -x -d "of AWS's credentials file"
+complete -c holdfast -n $with_settings -l dualstack -xa 'no yes' -d "AWS's endpoints with IPv6"
+complete -c holdfast -n $with_settings -l fips -xa 'no yes' -d "AWS's endpoints with FIPS 140"
 complete -c holdfast -n $with_settings -l ca-file -rF -d 'certificates to trust'
+complete -c holdfast -n $with_settings -l client-cert -rF -d 'a certificate for a server that asks'
+complete -c holdfast -n $with_settings -l client-key -rF -d 'the key of the client certificate'
+complete -c holdfast -n $with_settings -l client-key-password-file -rF -d 'what the key is encrypted with'
+complete -c holdfast -n $with_settings -l proxy-file -rF -d 'a proxy on the way to the server'
 complete -c holdfast -n $with_settings -l attempts -x -d 'how often a request is tried'
 complete -c holdfast -n $with_settings -l limit-upload -x -d 'bytes a second'
 complete -c holdfast -n $with_settings -l limit-download -x -d 'bytes a second'

@@ -62,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
                                 NULL);
         check(&found, r > 0);
         check_command(s3_profiles_get(profiles, "default", "credential_process"));
+        (void)s3_profiles_get_service(profiles, "default", "s3", "endpoint_url");
         s3_profiles_free(profiles);
     }
     r = s3_credentials_document_parse(text, S3_DOCUMENT_METADATA, "it", &found, NULL);

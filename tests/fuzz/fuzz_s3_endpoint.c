@@ -25,7 +25,9 @@ static void check_chars(const char *text, const char *others)
 static void check_stable(const struct s3_endpoint_options *options, const struct s3_endpoint *first)
 {
     const size_t path_len = strlen(first->path) - strlen(options->bucket) - 1;
-    struct s3_endpoint_options again = { options->bucket, NULL, first->region, S3_ADDRESSING_PATH };
+    struct s3_endpoint_options again = { .bucket = options->bucket,
+                                         .region = first->region,
+                                         .addressing = S3_ADDRESSING_PATH };
     struct s3_endpoint second = S3_ENDPOINT_INIT;
     struct buf text = BUF_INIT(16384);
 

@@ -57,7 +57,7 @@ static struct s3_credentials_provider *begin(struct script *script)
     struct s3_credentials_provider *provider = NULL;
 
     memset(script, 0, sizeof(*script));
-    script->source = (struct s3_credentials_source){ &ops, "the test", false };
+    script->source = (struct s3_credentials_source){ &ops, "the test", false, false };
     script->ends_ms = NOW + 60 * MINUTE;
     assert_int_equal(sem_init(&script->begun, 0, 0), 0);
     assert_int_equal(sem_init(&script->go, 0, 0), 0);

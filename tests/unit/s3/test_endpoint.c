@@ -97,7 +97,10 @@ static const struct good good[] = {
 
 static void check_good(const struct good *g)
 {
-    const struct s3_endpoint_options options = { g->bucket, g->endpoint, g->region, g->addressing };
+    const struct s3_endpoint_options options = { .bucket = g->bucket,
+                                                 .endpoint = g->endpoint,
+                                                 .region = g->region,
+                                                 .addressing = g->addressing };
     struct s3_endpoint endpoint = S3_ENDPOINT_INIT;
     struct err err = { 0 };
     char url[512];
@@ -118,6 +121,73 @@ static void resolves_what_people_write(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         check_good(&good[i]);
+}
+
+static const struct {
+    const char *region;
+    bool dualstack, fips;
+    const char *host; /* NULL: there is none */
+} variants[] = {
+    { "eu-west-1", true, false, "s3.dualstack.eu-west-1.amazonaws.com" },
+    { "us-east-2", false, true, "s3-fips.us-east-2.amazonaws.com" },
+    { "us-gov-west-1", true, true, "s3-fips.dualstack.us-gov-west-1.amazonaws.com" },
+    { "cn-north-1", true, false, "s3.dualstack.cn-north-1.amazonaws.com.cn" },
+    { "cn-north-1", false, true, NULL },
+    { "eusc-de-east-1", true, true, "s3-fips.dualstack.eusc-de-east-1.amazonaws.eu" },
+    { "us-iso-east-1", false, true, "s3-fips.us-iso-east-1.c2s.ic.gov" },
+    { "us-isob-east-1", true, false, NULL },
+};
+
+static void aws_has_hosts_with_ipv6_and_with_fips(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++) {
+        struct s3_endpoint_options options = { .bucket = "my.bucket",
+                                               .region = variants[i].region,
+                                               .dualstack = variants[i].dualstack,
+                                               .fips = variants[i].fips };
+        struct s3_endpoint endpoint = S3_ENDPOINT_INIT, again = S3_ENDPOINT_INIT;
+        char url[256];
+        const int r = s3_endpoint_resolve(&options, &endpoint, NULL);
+
+        assert_int_equal(r, variants[i].host != NULL ? 0 : ERR_CONFIG);
+        if (r < 0)
+            continue;
+        assert_string_equal(endpoint.host, variants[i].host);
+        assert_int_equal(endpoint.dualstack, variants[i].dualstack);
+        assert_int_equal(endpoint.fips, variants[i].fips);
+        /* The same host, named as an endpoint, is known for what it is. */
+        (void)snprintf(url, sizeof(url), "https://%s", endpoint.host);
+        options = (struct s3_endpoint_options){ .bucket = "my.bucket", .endpoint = url };
+        assert_int_equal(s3_endpoint_resolve(&options, &again, NULL), 0);
+        if (strstr(options.endpoint, "-iso") == NULL) {
+            assert_true(again.is_aws);
+            assert_string_equal(again.region, variants[i].region);
+            assert_int_equal(again.dualstack, variants[i].dualstack);
+            assert_int_equal(again.fips, variants[i].fips);
+        }
+        s3_endpoint_dispose(&endpoint);
+        s3_endpoint_dispose(&again);
+    }
+}
+
+static void an_endpoint_leaves_nothing_to_choose(void **state)
+{
+    struct s3_endpoint_options options = { .bucket = "bucket",
+                                           .endpoint = "https://minio",
+                                           .fips = true };
+    struct s3_endpoint endpoint = S3_ENDPOINT_INIT;
+    struct err err = { 0 };
+
+    (void)state;
+    assert_int_equal(s3_endpoint_resolve(&options, &endpoint, &err), ERR_CONFIG);
+    assert_non_null(strstr(err.msg, "fips"));
+    assert_non_null(strstr(err.hint, "fips = no"));
+    options.fips = false;
+    options.dualstack = true;
+    err_clear(&err);
+    assert_int_equal(s3_endpoint_resolve(&options, &endpoint, &err), ERR_CONFIG);
+    assert_non_null(strstr(err.msg, "dualstack"));
 }
 
 static const struct {
@@ -158,8 +228,10 @@ static void refuses_the_rest_and_says_why(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        const struct s3_endpoint_options options = { bad[i].bucket, bad[i].endpoint, bad[i].region,
-                                                     bad[i].addressing };
+        const struct s3_endpoint_options options = { .bucket = bad[i].bucket,
+                                                     .endpoint = bad[i].endpoint,
+                                                     .region = bad[i].region,
+                                                     .addressing = bad[i].addressing };
         struct s3_endpoint endpoint = S3_ENDPOINT_INIT;
         struct err err = { 0 };
 
@@ -172,8 +244,8 @@ static void refuses_the_rest_and_says_why(void **state)
 
 static void never_repeats_credentials_in_a_url(void **state)
 {
-    const struct s3_endpoint_options options = { "bucket", "http://me:hunter2@host", NULL,
-                                                 S3_ADDRESSING_AUTO };
+    const struct s3_endpoint_options options = { .bucket = "bucket",
+                                                 .endpoint = "http://me:hunter2@host" };
     struct s3_endpoint endpoint = S3_ENDPOINT_INIT;
     struct err err = { 0 };
 
@@ -187,6 +259,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resolves_what_people_write),
+        cmocka_unit_test(aws_has_hosts_with_ipv6_and_with_fips),
+        cmocka_unit_test(an_endpoint_leaves_nothing_to_choose),
         cmocka_unit_test(refuses_the_rest_and_says_why),
         cmocka_unit_test(never_repeats_credentials_in_a_url),
     };

@@ -490,6 +490,7 @@ static void stops_when_canceled(void **state)
 
 static void a_certificate_file_that_is_none_is_a_matter_of_configuration(void **state)
 {
+    const struct http_curl_options options = { .ca_file = "/nonexistent.pem" };
     struct server server;
     struct trial trial;
 
@@ -499,7 +500,7 @@ static void a_certificate_file_that_is_none_is_a_matter_of_configuration(void **
     assert_int_equal(pthread_create(&server.thread, NULL, answer_plainly, &server), 0);
     trial_init(&trial);
     http_transport_free(trial.transport);
-    assert_int_equal(http_curl_new("/nonexistent.pem", &trial.transport, NULL), 0);
+    assert_int_equal(http_curl_new(&options, &trial.transport, NULL), 0);
     assert_int_equal(perform(&trial, HTTP_GET, "https", server.port, NULL), ERR_CONFIG);
     server_stop(&server);
     assert_non_null(strstr(trial.err.msg, "ca_file"));

@@ -72,6 +72,31 @@ static struct s3_client *client_at(const char *endpoint)
     return client;
 }
 
+static void the_way_is_told_with_who_says_so(void **state)
+{
+    char text[] = "http://me:hunter2@proxy:3128";
+    const struct secret proxy = { text, sizeof(text) - 1 };
+    const struct s3_options options = { .bucket = "bucket",
+                                        .endpoint = "https://minio:9000/s3",
+                                        .region = "garage",
+                                        .proxy = &proxy,
+                                        .anonymous = true };
+    struct s3_client *client = NULL;
+    struct s3_way way;
+
+    (void)state;
+    assert_int_equal(s3_client_new(&options, &client, NULL), 0);
+    s3_survey_way(client, &way);
+    assert_string_equal(way.endpoint, "https://minio:9000/s3/bucket");
+    assert_string_equal(way.endpoint_from, "as set");
+    assert_string_equal(way.region, "garage");
+    assert_string_equal(way.region_from, "as set");
+    assert_string_equal(way.proxy, "proxy:3128");
+    assert_string_equal(way.proxy_from, "the setting");
+    assert_int_equal(way.client_certificate_ends_ms, 0);
+    s3_client_free(client);
+}
+
 static void names_and_addresses_have_addresses(void **state)
 {
     static const struct {
@@ -124,6 +149,7 @@ int main(void)
         cmocka_unit_test(any_answer_will_do_and_gives_the_time),
         cmocka_unit_test(a_server_that_tells_no_time_is_not_asked_twice),
         cmocka_unit_test(no_answer_is_a_failure_that_leaves_the_result_alone),
+        cmocka_unit_test(the_way_is_told_with_who_says_so),
         cmocka_unit_test(names_and_addresses_have_addresses),
         cmocka_unit_test(a_name_without_an_address_is_told_with_what_to_check),
         cmocka_unit_test(the_region_is_the_one_that_requests_are_signed_for),
