@@ -321,7 +321,7 @@ const char *s3_endpoint_aws_suffix(const char *region)
     return "amazonaws.com";
 }
 
-/* Which partitions have which hosts.
+/* Elsewhere the name of a host that a region does not have has no address.
  * Source: docs.aws.amazon.com/general/latest/gr/s3.html */
 static int check_variant(const struct s3_endpoint_options *options, const char *region,
                          struct err *err)
@@ -329,11 +329,6 @@ static int check_variant(const struct s3_endpoint_options *options, const char *
     if (options->fips && strncmp(region, "cn-", 3) == 0) {
         (void)err_set(err, ERR_CONFIG, "region '%s' has no FIPS endpoint", region);
         err_hint(err, "set fips = no, or use a region outside of China");
-        return ERR_CONFIG;
-    }
-    if (options->dualstack && strstr(region, "-iso") != NULL) {
-        (void)err_set(err, ERR_CONFIG, "region '%s' has no dual-stack endpoint", region);
-        err_hint(err, "set dualstack = no");
         return ERR_CONFIG;
     }
     return 0;

@@ -49,7 +49,7 @@ class Authority:
                 [x509.DNSName(name) for name in names]), critical=False)
         return builder.sign(self.key, hashes.SHA256())
 
-    def issue(self, name, begin=NOW - DAY, end=NOW + DAY):
+    def issue(self, name, begin=NOW - DAY, end=NOW + DAY, password=None):
         """Files of a key, and of a certificate for a host."""
         key = ec.generate_private_key(ec.SECP256R1())
         cert = self.build(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key, False,
@@ -57,6 +57,7 @@ class Authority:
         serial = str(cert.serial_number)
         return (self.write(serial + ".key", key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(password.encode()) if password else
             serialization.NoEncryption())),
             self.write(serial + ".pem", cert.public_bytes(serialization.Encoding.PEM)))
 
@@ -116,6 +117,67 @@ class Certificates(Case):
         known = Authority(self.scratch, "known")
         for flag in ("--insecure", "--no-verify-ssl", "-k"):
             self.assertEqual(self.create(known.issue("localhost"), flag).code, 2, flag)
+
+
+class ClientCertificates(Case):
+    """A server that demands one: TLS 1.3 tells only after the handshake that it was not content."""
+
+    def setUp(self):
+        super().setUp()
+        self.known = Authority(self.scratch, "known")
+        self.clients = Authority(self.scratch, "clients")
+        port = int(self.server.endpoint.rpartition(":")[2])
+        proxy = testlib.tls_proxy(("127.0.0.1", port), *self.known.issue("localhost"),
+                                  authority=self.clients.file)
+        self.addCleanup(proxy.__exit__)
+        self.endpoint = "https://localhost:%d" % proxy.__enter__()
+
+    def run_with(self, command, *flags, **options):
+        return self.run_at(self.endpoint, command, self.path, "--ca-file", self.known.file,
+                           *flags, **options)
+
+    def test_a_server_that_demands_one_gets_it(self):
+        key, cert = self.clients.issue("agent")
+        result = self.run_with("create", "--client-cert", cert, "--client-key", key)
+        self.assertEqual(result.code, 0, result)
+        both = self.scratch / "both.pem"
+        with open(both, "w") as out, open(cert) as one, open(key) as other:
+            out.write(one.read() + other.read())
+        result = self.run_with("create", "--force", "--client-cert", both)
+        self.assertEqual(result.code, 0, result)
+        key, cert = self.clients.issue("agent", password=SECRET)
+        password = self.known.write("password", SECRET.encode() + b"\n")
+        result = self.run_with("create", "--force", env={
+            "HOLDFAST_CLIENT_CERT": cert, "HOLDFAST_CLIENT_KEY": key,
+            "HOLDFAST_CLIENT_KEY_PASSWORD_FILE": password, "HOLDFAST_LOG": "trace"})
+        self.assertEqual(result.code, 0, result)
+        self.assertNotIn(SECRET, result.out + result.err)
+
+    def test_without_one_or_with_another_s_it_is_said_once_and_why(self):
+        other_key, other = Authority(self.scratch, "other").issue("agent")
+        for flags, words in (((), ("certificate required", "set client_cert and client_key")),
+                             (("--client-cert", other, "--client-key", other_key),
+                              ("does not take the client certificate", "authority"))):
+            result = self.run_with("create", *flags)
+            self.assertEqual(result.code, 1, result)
+            for word in words:
+                self.assertIn(word, result.err)
+        self.assertEqual(self.server.count, 0)
+
+    def test_doctor_says_what_is_wrong_with_it(self):
+        key, cert = self.clients.issue("agent", end=NOW + 3 * DAY)
+        old_key, old = self.clients.issue("agent", NOW - 9 * DAY, NOW - DAY)
+        cases = (((cert, key), 0, "warning  client certificate", "2 more days"),
+                 ((old, old_key), 3, "has expired", "renew it"),
+                 ((cert, old_key), 3, "is not that of the certificate", "made together"),
+                 ((cert, self.scratch / "none"), 3, "client_key: open", "none"))
+        for (cert_file, key_file), code, *words in cases:
+            with self.subTest(words):
+                result = self.run_with("doctor", "--client-cert", cert_file, "--client-key",
+                                       key_file)
+                self.assertEqual(result.code, code, result)
+                for word in words:
+                    self.assertIn(word, result.out)
 
 
 class Log(Case):

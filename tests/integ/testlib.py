@@ -249,11 +249,15 @@ def faketime():
 
 
 class tls_proxy:
-    """TLS on a free port of localhost, in front of a server that speaks plain HTTP."""
+    """TLS on a free port of localhost, in front of a server that speaks plain HTTP.  With an
+    authority, only clients get through that have a certificate of it."""
 
-    def __init__(self, target, key, cert):
+    def __init__(self, target, key, cert, authority=None):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(cert, key)
+        if authority is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(authority)
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self):

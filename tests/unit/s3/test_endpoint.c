@@ -135,7 +135,7 @@ static const struct {
     { "cn-north-1", false, true, NULL },
     { "eusc-de-east-1", true, true, "s3-fips.dualstack.eusc-de-east-1.amazonaws.eu" },
     { "us-iso-east-1", false, true, "s3-fips.us-iso-east-1.c2s.ic.gov" },
-    { "us-isob-east-1", true, false, NULL },
+    { "us-isob-east-1", true, false, "s3.dualstack.us-isob-east-1.sc2s.sgov.gov" },
 };
 
 static void aws_has_hosts_with_ipv6_and_with_fips(void **state)
