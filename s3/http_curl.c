@@ -398,6 +398,10 @@ static int fail_broken(const struct exchange *x, CURLcode code)
     }
     if (x->response->status == 0 && strncmp(x->request->url, "http:", 5) == 0)
         err_hint(x->err, "is the endpoint https:// instead of http://?");
+    /* Its alert can be lost when it hangs up at once. */
+    if (x->response->status == 0 && strncmp(x->request->url, "https:", 6) == 0 &&
+        x->transport->client_cert == NULL)
+        err_hint(x->err, "if the server asks for a client certificate, set client_cert");
     return r;
 }
 

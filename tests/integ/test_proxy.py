@@ -108,7 +108,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         url = urlsplit(self.path)
         with self.connect(url.hostname, url.port) as server:
-            head = "%s %s HTTP/1.1\r\n" % (self.command, url._replace(scheme="", netloc="").geturl())
+            path = url._replace(scheme="", netloc="").geturl()
+            head = "%s %s HTTP/1.1\r\n" % (self.command, path)
             for name, value in self.headers.items():
                 if not name.lower().startswith("proxy-"):
                     head += "%s: %s\r\n" % (name, value)
@@ -224,9 +225,11 @@ class Tunnel(Case):
         with socket.socket() as gone:
             gone.bind(("127.0.0.1", 0))
             nobody = "127.0.0.1:%d" % gone.getsockname()[1]
-            cases = (("http://me:hunter2x@" + proxy.address, 0, 12, "HTTP 407", "user and password"),
-                     ("http://%s@%s" % (QUOTED, proxy.address), 403, 12, "HTTP 403", "let this"),
-                     ("http://%s@%s" % (QUOTED, proxy.address), 502, 1, "HTTP 502", "let this"),
+            right = "http://%s@%s" % (QUOTED, proxy.address)
+            wrong = "http://me:hunter2x@" + proxy.address
+            cases = ((wrong, 0, 12, "HTTP 407", "user and password"),
+                     (right, 403, 12, "HTTP 403", "let this"),
+                     (right, 502, 1, "HTTP 502", "let this"),
                      ("http://%s@%s" % (QUOTED, nobody), 0, 1,
                       "cannot connect to the proxy '%s'" % nobody, "the setting"),
                      ("http://%s@nowhere.invalid" % QUOTED, 0, 1, "'nowhere.invalid'", "setting"),

@@ -261,15 +261,28 @@ class tls_proxy:
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self):
+                client = context.wrap_socket(self.request, server_side=True,
+                                             do_handshake_on_connect=False)
                 try:
-                    client = context.wrap_socket(self.request, server_side=True)
+                    client.do_handshake()
                 except (ssl.SSLError, OSError):
-                    return  # a client that does not trust us
+                    refuse(client)  # who does not trust us, or is not trusted
+                    return
                 with client, socket.create_connection(target) as server:
                     back = threading.Thread(target=pump, args=(server, client), daemon=True)
                     back.start()
                     pump(client, server)
                     back.join()
+
+        def refuse(client):
+            """Until it has gone: a close before that could overtake what it is told."""
+            with client:
+                try:
+                    client.shutdown(socket.SHUT_WR)  # from here on without TLS
+                    while client.recv(65536):
+                        pass
+                except OSError:
+                    pass
 
         def pump(source, sink):
             try:
