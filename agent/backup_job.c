@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "retention/merge.h"
 #include "retention/prune.h"
+#include "retention/renew.h"
 #include "snapshot/catalog.h"
 
 #include <stdlib.h>
@@ -59,6 +60,7 @@ struct amendment {
     struct guard guard;
     struct prune_amend prune;
     bool with_prune;
+    bool renewal_due; /* the locks of a backup that stands end sooner than promised */
     struct history_catalog *catalog; /* NULL: nobody wants to see it */
 };
 
@@ -70,6 +72,15 @@ static void observe(void *context, const struct manifest *manifest)
         (void)history_catalog_set(amendment->catalog, manifest, NULL);
 }
 
+/* Nothing was made, but the manifest was looked at, which happens once a day at least. */
+static void observe_standing(void *context, const struct manifest *manifest)
+{
+    struct amendment *amendment = context;
+
+    amendment->renewal_due = renew_is_due(amendment->prune.store, manifest);
+    observe(context, manifest);
+}
+
 static int amend(void *context, struct manifest *manifest, int64_t now_ms, struct err *err)
 {
     struct amendment *amendment = context;
@@ -79,9 +90,23 @@ static int amend(void *context, struct manifest *manifest, int64_t now_ms, struc
     guard_compare(&amendment->guard, manifest);
     if (amendment->with_prune)
         r = prune_amend(&amendment->prune, manifest, now_ms, err);
+    if (r == 0 && manifest->backup_count > 0) {
+        r = renew_locks(amendment->prune.store, manifest,
+                        now_ms - manifest->backups[manifest->backup_count - 1].created_at_ms, err);
+    }
     if (r == 0)
         observe(amendment, manifest);
     return r;
+}
+
+static void finish_renewal(const struct session *session, const struct backup_job *job,
+                           const struct amendment *amendment)
+{
+    struct err why = { 0 };
+
+    if (amendment->renewal_due &&
+        renew_standing(job->store, job->database->name, session->clock, session->cancel, &why) < 0)
+        log_warn("%s", why.msg);
 }
 
 /* Whether somebody has unpinned meanwhile what was marked; a store that does not say counts as no.
@@ -170,7 +195,7 @@ int backup_job_run(const struct session *session, const struct backup_job *job,
     options.state_dir = state_dir;
     options.amend = amend;
     options.amend_context = &amendment;
-    options.observe = observe;
+    options.observe = observe_standing;
     r = session_lock(session, job->database->name, BUSY_TIMEOUT_MS, &lock, err);
     if (r < 0)
         goto out;
@@ -178,6 +203,7 @@ int backup_job_run(const struct session *session, const struct backup_job *job,
     r = make_backup_with_hooks(session, job, &options, &amendment, &result, err);
     if (r == 0) {
         *ret_result = result;
+        finish_renewal(session, job, &amendment);
         finish_prune(&amendment.prune); /* which may take long, and `after` does not wait for */
     }
 out:

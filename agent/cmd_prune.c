@@ -41,7 +41,7 @@ static json_t *report_json(const struct session *session, const struct object_st
     const size_t *objects = report->objects;
 
     return json_pack(
-        "{sb ss so so sI s{sI sI sI sI sI sI} s{sI sI} sI sI sI}", "dry_run", (int)dry_run,
+        "{sb ss so so sI s{sI sI sI sI sI sI} s{sI sI} sI sI s{sI sI} sI}", "dry_run", (int)dry_run,
         "database", database->name, "store", text_json(store->url), "backups", backups_json(report),
         "expired", (json_int_t)report->expired_count, "deleted", "packs",
         (json_int_t)objects[SWEEP_PACK], "leftovers", (json_int_t)objects[SWEEP_LEFTOVER],
@@ -49,7 +49,8 @@ static json_t *report_json(const struct session *session, const struct object_st
         (json_int_t)objects[SWEEP_PROBE], "uploads", (json_int_t)report->uploads, "bytes",
         (json_int_t)report->bytes, "rewritten", "packs", (json_int_t)report->repacked.pack_count,
         "bytes", (json_int_t)report->repacked.bytes, "waiting", (json_int_t)report->waiting,
-        "missing", (json_int_t)report->missing, "denied", (json_int_t)report->denied);
+        "missing", (json_int_t)report->missing, "locked", "objects", (json_int_t)report->locked,
+        "bytes", (json_int_t)report->locked_bytes, "denied", (json_int_t)report->denied);
 }
 
 static void report_text(const struct session *session, const struct prune_report *report,
@@ -82,6 +83,11 @@ static void report_text(const struct session *session, const struct prune_report
         format_size(report->repacked.bytes, size);
         buf_addf(out, "; %zu packs written anew, which frees %s", report->repacked.pack_count,
                  size);
+    }
+    if (report->locked > 0) {
+        format_size(report->locked_bytes, size);
+        buf_addf(out, "; %zu of these are locked: hidden, %s stored until their time",
+                 report->locked, size);
     }
     if (report->waiting > 0)
         buf_addf(out, "; %zu packs wait for their time", report->waiting);

@@ -15,6 +15,7 @@
 #include "snapshot/catalog.h"
 #include "snapshot/restore.h"
 #include "store/object_store.h"
+#include "store/version_store.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -225,6 +226,7 @@ static struct restore_options make_options(const struct restore *restore)
         .path = restore->target,
         .method = args_has(args, FLAG_SWAP) ? RESTORE_SWAP : RESTORE_AUTO,
         .no_undo = args_has(args, FLAG_NO_UNDO),
+        .undo_store = version_store_present(restore->store),
         .adopt = args_has(args, FLAG_ADOPT),
         .busy_timeout_ms = (int64_t)settings_number(&session->settings, OPTION_BUSY_TIMEOUT, 0),
         .fetch = { .spool_dir = settings_text(&session->settings, OPTION_SPOOL_DIR),

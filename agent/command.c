@@ -27,6 +27,7 @@ static const struct flag_spec flags[FLAG_COUNT] = {
     [FLAG_ROWS] = { "rows", 0, NULL },
     [FLAG_LIMIT] = { "limit", 0, "COUNT" },
     [FLAG_AT] = { "at", 0, "TIME" },
+    [FLAG_AS_OF] = { "as-of", 0, "TIME" },
     [FLAG_UNDO] = { "undo", 0, NULL },
     [FLAG_SWAP] = { "swap", 0, NULL },
     [FLAG_NO_UNDO] = { "no-undo", 0, NULL },
@@ -84,8 +85,12 @@ static const struct command commands[COMMAND_COUNT] = {
         .examples = "holdfast list app\n"
                     "\n"
                     "# the ids of all backups, for a script\n"
-                    "holdfast list app --json | jq -r '.backups[].id'\n",
-        .flags = { { FLAG_NAME, "the database's name in the store" } },
+                    "holdfast list app --json | jq -r '.backups[].id'\n"
+                    "\n"
+                    "# what there was before somebody deleted it, in a versioned bucket\n"
+                    "holdfast list app --as-of '2026-11-23 14:00'\n",
+        .flags = { { FLAG_AS_OF, "what a versioned bucket held then, deleted since or not" },
+                   { FLAG_NAME, "the database's name in the store" } },
         .positional_min = 1,
         .positional_max = 1,
         .has_options = true,
@@ -113,6 +118,7 @@ static const struct command commands[COMMAND_COUNT] = {
         .flags = { { FLAG_OUTPUT, "where to; '-' is standard output; default: "
                                   "DB.<first 8 of the id>.sqlite3 here" },
                    { FLAG_FORCE, "replace a file that exists" },
+                   { FLAG_AS_OF, "what a versioned bucket held then, deleted since or not" },
                    { FLAG_SEED, "an older copy; its pages are copied where they are still right" },
                    { FLAG_NAME, "the database's name in the store" },
                    { FLAG_DRY_RUN, "say what would be written, and do not" } },
@@ -154,6 +160,7 @@ static const struct command commands[COMMAND_COUNT] = {
                     "# in an init container: fill an empty volume, else do nothing\n"
                     "holdfast restore /data/app.db latest --if-missing --store s3://backups/prod\n",
         .flags = { { FLAG_AT, "the newest backup at or before this time" },
+                   { FLAG_AS_OF, "what a versioned bucket held then, deleted since or not" },
                    { FLAG_UNDO, "the state from before the last restore" },
                    { FLAG_OUTPUT, "restore to this new file, leave the database alone" },
                    { FLAG_SWAP, "exchange the file instead; the application must be stopped" },
@@ -192,6 +199,7 @@ static const struct command commands[COMMAND_COUNT] = {
         .flags = { { FLAG_ROWS, "list the keys of the rows, too" },
                    { FLAG_LIMIT, "so many keys a table and kind of change; default: 100" },
                    { FLAG_PAGES, "compare pages only" },
+                   { FLAG_AS_OF, "what a versioned bucket held then, deleted since or not" },
                    { FLAG_NAME, "the database's name in the store" } },
         .positional_min = 2,
         .positional_max = 3,

@@ -35,6 +35,7 @@ enum flag_id {
     FLAG_ROWS,
     FLAG_LIMIT,
     FLAG_AT,
+    FLAG_AS_OF,
     FLAG_UNDO,
     FLAG_SWAP,
     FLAG_NO_UNDO,

@@ -4,11 +4,16 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "base/rate_limit.h"
+#include "store/object_store.h"
 #include "store/store_url.h"
+#include "store/version_store.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 
 /* In the order of settings.layers. */
 enum layer {
@@ -101,12 +106,53 @@ static enum s3_choice choice_of(const struct settings *settings, enum option_id 
     return settings_number(settings, id, 0) != 0 ? S3_CHOICE_YES : S3_CHOICE_NO;
 }
 
+static int read_lock(const struct settings *settings, struct s3_lock *ret_lock, struct err *err)
+{
+    const struct option_value *days = settings_get(settings, OPTION_OBJECT_LOCK_DAYS);
+
+    /* The choices of object_lock are the modes, in their order. */
+    ret_lock->mode = (enum s3_lock_mode)settings_number(settings, OPTION_OBJECT_LOCK, S3_LOCK_NONE);
+    ret_lock->duration_ms = days != NULL ? (int64_t)days->number * DAY_MS : 0;
+    if (ret_lock->mode != S3_LOCK_NONE && days == NULL) {
+        (void)err_set(err, ERR_CONFIG, "object_lock is set, and object_lock_days is not");
+        err_hint(err, "for how many days is each backup to be locked?");
+        return ERR_CONFIG;
+    }
+    if (ret_lock->mode == S3_LOCK_NONE && days != NULL &&
+        settings_get(settings, OPTION_OBJECT_LOCK) == NULL) {
+        (void)err_set(err, ERR_CONFIG, "object_lock_days is set, and object_lock is not");
+        err_hint(err, "object_lock = governance, compliance or none");
+        return ERR_CONFIG;
+    }
+    return 0;
+}
+
+/* With --as-of, the store as it was then; *store is given up when that cannot be. */
+static int go_back(const struct session *session, struct object_store **store, struct err *err)
+{
+    const char *text = session->args->flags[FLAG_AS_OF];
+    struct object_store *present = *store;
+    int64_t as_of_ms = 0;
+    int r;
+
+    if (text == NULL)
+        return 0;
+    *store = NULL;
+    r = parse_time(text, clock_now_ms(session->clock), &as_of_ms, err);
+    if (r < 0) {
+        object_store_free(present);
+    } else {
+        r = version_store_new(present, as_of_ms, store, err);
+    }
+    return r < 0 ? err_wrap(err, r, "--as-of") : 0;
+}
+
 int session_open_store(const struct session *session, struct object_store **ret_store,
                        struct err *err)
 {
     const struct settings *settings = &session->settings;
     const char *url = settings_text(settings, OPTION_URL);
-    const struct s3_options defaults = {
+    struct s3_options defaults = {
         .endpoint = settings_text(settings, OPTION_ENDPOINT),
         .region = settings_text(settings, OPTION_REGION),
         .addressing =
@@ -129,6 +175,8 @@ int session_open_store(const struct session *session, struct object_store **ret_
         .cancel = session->cancel,
         .clock = session->clock,
     };
+    struct object_store *store = NULL;
+    int r;
 
     if (url == NULL) {
         (void)err_set(err, ERR_CONFIG, "no store is named: where are the backups kept?");
@@ -136,7 +184,14 @@ int session_open_store(const struct session *session, struct object_store **ret_
                       "or url in [store] of the configuration");
         return ERR_CONFIG;
     }
-    return store_open(url, &defaults, ret_store, err);
+    r = read_lock(settings, &defaults.lock, err);
+    if (r == 0)
+        r = store_open(url, &defaults, &store, err);
+    if (r == 0)
+        r = go_back(session, &store, err);
+    if (r == 0)
+        *ret_store = store;
+    return r;
 }
 
 char *session_state_dir(const struct session *session)

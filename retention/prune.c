@@ -262,10 +262,16 @@ static void abort_uploads(struct job *job)
         log_info("'%s': unfinished uploads are left alone: %s", job->options->database, why.msg);
 }
 
-static void report_deleted(struct prune_report *report, const struct sweep_object *object)
+static void report_deleted(struct job *job, const struct sweep_object *object)
 {
+    struct prune_report *report = &job->report;
+
     report->objects[object->kind]++;
     report->bytes += object->size;
+    if (object->locked_until_ms > job->now_ms) {
+        report->locked++;
+        report->locked_bytes += object->size;
+    }
 }
 
 static int delete_batch(const struct job *job, const struct sweep_object *objects, size_t count,
@@ -276,6 +282,12 @@ static int delete_batch(const struct job *job, const struct sweep_object *object
     for (size_t i = 0; i < count; i++)
         keys[i] = objects[i].key;
     return object_delete(job->store, keys, count, err);
+}
+
+/* For want of a right, or because of a lock, of which not every server makes the same code. */
+static bool is_refused(const struct job *job, int code)
+{
+    return code == ERR_DENIED || (code == ERR_PROTOCOL && job->store->lock_ms > 0);
 }
 
 /* What cannot be deleted now is a leftover for the next run.  A refusal concerns one batch, and
@@ -293,13 +305,13 @@ static int delete_all(struct job *job, struct err *err)
         r = cancel_check(job->options->cancel, &why);
         if (r == 0)
             r = delete_batch(job, objects, count, &why);
-        if (r == ERR_DENIED) {
+        if (is_refused(job, r)) {
             job->report.denied += count;
             r = 0;
             continue;
         }
         for (size_t k = 0; r == 0 && k < count; k++)
-            report_deleted(&job->report, &objects[k]);
+            report_deleted(job, &objects[k]);
     }
     if (r < 0 && err != NULL)
         *err = why;
@@ -316,6 +328,7 @@ static int sweep(struct job *job, bool with_listing, struct err *err)
         .manifest = &job->manifest,
         .expired = &job->expired,
         .grace_ms = job->options->grace_ms,
+        .lock_ms = job->store->lock_ms,
         .now_ms = job->now_ms,
     };
     int r;
@@ -330,7 +343,7 @@ static int sweep(struct job *job, bool with_listing, struct err *err)
     if (!job->options->dry_run)
         return delete_all(job, err);
     for (size_t i = 0; i < job->sweep.object_count; i++)
-        report_deleted(&job->report, &job->sweep.objects[i]);
+        report_deleted(job, &job->sweep.objects[i]);
     return 0;
 }
 

@@ -49,6 +49,9 @@ struct prune_report {
     size_t objects[SWEEP_KIND_COUNT];
     size_t uploads;
     uint64_t bytes;
+    /* Of these, what is locked: the store only hides it, and keeps it until its time. */
+    size_t locked;
+    uint64_t locked_bytes;
     size_t waiting; /* packs that no backup needs, within their grace */
     size_t missing; /* packs that backups need and the store does not have, or not whole */
     struct repack_report repacked;

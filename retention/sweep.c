@@ -32,8 +32,8 @@ static const struct sweep_pack *find_pack(const struct sweep *sweep, const char 
     return bsearch(&key, sweep->packs, sweep->pack_count, sizeof(key), compare_ids);
 }
 
-static int add(struct sweep *sweep, const char *key, enum sweep_kind kind, uint64_t size,
-               struct err *err)
+static int add_object(struct sweep *sweep, const char *key, const struct sweep_object *object,
+                      struct err *err)
 {
     char *copy;
 
@@ -49,18 +49,34 @@ static int add(struct sweep *sweep, const char *key, enum sweep_kind kind, uint6
     copy = strdup(key);
     if (copy == NULL)
         return err_nomem(err);
-    sweep->objects[sweep->object_count++] = (struct sweep_object){ copy, kind, size };
+    sweep->objects[sweep->object_count++] = *object;
+    sweep->objects[sweep->object_count - 1].key = copy;
     return 0;
+}
+
+static int add(struct sweep *sweep, const char *key, enum sweep_kind kind,
+               const struct object_info *info, struct err *err)
+{
+    const int64_t lock_ms = sweep->options.lock_ms;
+    const struct sweep_object object = { .kind = kind,
+                                         .size = info->size,
+                                         .locked_until_ms =
+                                             lock_ms > 0 ? info->modified_ms + lock_ms : 0 };
+
+    return add_object(sweep, key, &object, err);
 }
 
 static int add_given_up(struct sweep *sweep, const struct pack_record *pack, struct err *err)
 {
+    const struct sweep_object object = { .kind = SWEEP_PACK,
+                                         .size = pack->size,
+                                         .locked_until_ms = pack->locked_until_ms };
     char key[CATALOG_KEY_SIZE];
     int r;
 
     sweep->packs[sweep->pack_count++] = (struct sweep_pack){ pack, GIVEN_UP };
     r = catalog_pack_key(sweep->options.manifest->database, pack->id, key, err);
-    return r < 0 ? r : add(sweep, key, SWEEP_PACK, pack->size, err);
+    return r < 0 ? r : add_object(sweep, key, &object, err);
 }
 
 int sweep_init(struct sweep *sweep, const struct sweep_options *options, struct err *err)
@@ -129,13 +145,13 @@ static int see_pack(struct sweep *sweep, const char *key, const char *id,
     const struct sweep_pack *pack = find_pack(sweep, id);
 
     if (pack == NULL && is_old(sweep, info->modified_ms, 0))
-        return add(sweep, key, SWEEP_LEFTOVER, info->size, err);
+        return add(sweep, key, SWEEP_LEFTOVER, info, err);
     if (pack == NULL || pack->index == GIVEN_UP)
         return 0;
     sweep->whole[pack->index] = info->size == pack->record->size;
     if (pack->record->replaced_at_ms != 0 && is_old(sweep, pack->record->replaced_at_ms, 0) &&
         is_old(sweep, info->modified_ms, 0))
-        return add(sweep, key, SWEEP_PACK, info->size, err);
+        return add(sweep, key, SWEEP_PACK, info, err);
     return 0;
 }
 
@@ -149,9 +165,9 @@ static int see_generation(struct sweep *sweep, const char *key, uint64_t generat
     if (generation >= sweep->options.manifest->generation)
         return 0;
     if (sweep->previous[0] != '\0' && is_old(sweep, info->modified_ms, SWEEP_GENERATION_MS))
-        r = add(sweep, sweep->previous, SWEEP_GENERATION, sweep->previous_size, err);
+        r = add(sweep, sweep->previous, SWEEP_GENERATION, &sweep->previous_info, err);
     (void)snprintf(sweep->previous, sizeof(sweep->previous), "%s", key);
-    sweep->previous_size = info->size;
+    sweep->previous_info = *info;
     return r;
 }
 
@@ -172,7 +188,7 @@ int sweep_see(void *context, const char *key, const struct object_info *info, st
         return see_pack(sweep, key, id, info, err);
     if (strncmp(rest, "/probe/", 7) == 0 && is_named(rest + 7, "", id) &&
         is_old(sweep, info->modified_ms, SWEEP_PROBE_MS))
-        return add(sweep, key, SWEEP_PROBE, info->size, err);
+        return add(sweep, key, SWEEP_PROBE, info, err);
     return 0;
 }
 

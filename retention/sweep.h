@@ -13,8 +13,9 @@
 #include "retention/expire.h"
 #include "snapshot/manifest.h"
 
+#include "store/object_store.h"
+
 struct err;
-struct object_info;
 
 /* A generation of the manifest may go when the one after it was written so long ago at least, and
  * longer than the grace.  A program builds upon the generation that it knows for half of that time
@@ -36,14 +37,16 @@ enum sweep_kind {
 struct sweep_object {
     char *key;
     enum sweep_kind kind;
-    uint64_t size; /* bytes */
+    uint64_t size;           /* bytes */
+    int64_t locked_until_ms; /* 0: never was */
 };
 
 struct sweep_options {
     const struct manifest *manifest;     /* the newest; borrowed */
     const struct expired_packs *expired; /* that it has given up; borrowed */
     int64_t grace_ms;
-    int64_t now_ms; /* by the store's clock, which the objects' times are by; or before */
+    int64_t lock_ms; /* for how long the store locks what is written; 0: not at all */
+    int64_t now_ms;  /* by the store's clock, which the objects' times are by; or before */
 };
 
 struct sweep_pack;
@@ -55,7 +58,7 @@ struct sweep {
     size_t pack_count;
     bool *whole;                     /* packs of the manifest that are listed, with their size */
     char previous[CATALOG_KEY_SIZE]; /* the generation before the one that is listed next */
-    uint64_t previous_size;
+    struct object_info previous_info;
     struct sweep_object *objects; /* that may be deleted */
     size_t object_count, object_size;
 };

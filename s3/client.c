@@ -177,6 +177,8 @@ int s3_client_new(const struct s3_options *options, struct s3_client **ret_clien
     client->upload_limit = options->upload_limit;
     client->download_limit = options->download_limit;
     client->addressing = options->addressing;
+    client->lock_mode = options->lock.mode;
+    client->lock_duration_ms = options->lock.duration_ms;
     client->connect_timeout_ms = or_default(options->connect_timeout_ms, CONNECT_TIMEOUT_MS);
     client->stall_timeout_ms = or_default(options->stall_timeout_ms, STALL_TIMEOUT_MS);
     client->policy.deadline_ms = or_default(options->deadline_ms, DEADLINE_MS);

@@ -23,6 +23,7 @@
 
 #include "base/secret.h"
 #include "s3/counters.h"
+#include "s3/object_lock.h"
 
 struct cancel;
 struct clock;
@@ -78,6 +79,7 @@ struct s3_options {
     const struct cancel *cancel;      /* borrowed, may be NULL */
     struct clock *clock;              /* borrowed; NULL: the system's */
     struct http_transport *transport; /* takes no ownership; NULL: libcurl */
+    struct s3_lock lock;              /* of all that is put */
     /* Look for no key: then nothing but s3/survey.h may be asked. */
     bool anonymous;
 };

@@ -13,6 +13,8 @@ static const char *const operations[S3_OPERATION_COUNT] = {
     [S3_OPERATION_COMPLETE_UPLOAD] = "CompleteMultipartUpload",
     [S3_OPERATION_ABORT_UPLOAD] = "AbortMultipartUpload",
     [S3_OPERATION_LIST_UPLOADS] = "ListMultipartUploads",
+    [S3_OPERATION_LIST_VERSIONS] = "ListObjectVersions",
+    [S3_OPERATION_PUT_RETENTION] = "PutObjectRetention",
 };
 
 /* A fixed table needs no lock to be counted in.  The last place is for all other statuses. */

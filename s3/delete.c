@@ -3,36 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "base/err.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "s3/client.h"
+#include "s3/md5.h"
 #include "s3/request.h"
 #include "s3/xml.h"
 
 #define BATCH_COUNT_MAX  500 /* S3 takes 1000, Cloudflare R2 fails above 700 */
 #define DOCUMENT_LEN_MAX (4u << 20)
-#define MD5_LEN          16
-#define MD5_BASE64_SIZE  25
-
-/* S3 asks for Content-MD5 here, whatever else is signed.  "-fips" because a library in FIPS mode
- * would refuse MD5, which serves no security purpose here. */
-static int md5_base64(struct str text, char out[MD5_BASE64_SIZE], struct err *err)
-{
-    EVP_MD *md5 = EVP_MD_fetch(NULL, "MD5", "-fips");
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    int r = 0;
-
-    if (md5 == NULL || EVP_Digest(text.ptr, text.len, digest, NULL, md5, NULL) != 1) {
-        r = err_set(err, ERR_UNSUPPORTED, "cannot compute MD5");
-    } else {
-        (void)EVP_EncodeBlock((uint8_t *)out, digest, MD5_LEN);
-    }
-    EVP_MD_free(md5);
-    return r;
-}
 
 static int build_document(const char *const *keys, size_t key_count, struct buf *to,
                           struct err *err)
@@ -56,7 +36,7 @@ static int delete_batch(struct s3_client *client, const char *const *keys, size_
                         struct err *err)
 {
     static const struct uri_param params[] = { { "delete", NULL } };
-    char hash[S3_PAYLOAD_HASH_SIZE], md5[MD5_BASE64_SIZE];
+    char hash[S3_PAYLOAD_HASH_SIZE], md5[S3_MD5_SIZE];
     struct buf document = BUF_INIT(DOCUMENT_LEN_MAX);
     struct http_headers headers = HTTP_HEADERS_INIT;
     struct s3_answer answer = S3_ANSWER_INIT;
@@ -75,8 +55,8 @@ static int delete_batch(struct s3_client *client, const char *const *keys, size_
     r = memory_source_new(document.ptr, document.len, &call.body, err);
     if (r == 0)
         r = s3_payload_hash(call.body, client->cancel, hash, err);
-    if (r == 0)
-        r = md5_base64(buf_str(&document), md5, err);
+    if (r == 0) /* asked for here, whatever else is signed */
+        r = s3_md5_text(buf_str(&document), md5, err);
     if (r == 0)
         r = http_headers_add(&headers, "Content-MD5", md5, err);
     if (r == 0)

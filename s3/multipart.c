@@ -10,6 +10,8 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "s3/client.h"
+#include "s3/md5.h"
+#include "s3/object_lock.h"
 #include "s3/request.h"
 #include "s3/xml.h"
 
@@ -64,7 +66,9 @@ int s3_create_multipart_upload(struct s3_client *client, const char *key,
     }
     r = http_headers_add(&headers, "Content-Type", "application/octet-stream", err);
     if (r == 0)
-        r = s3_perform(client, &call, &answer, err);
+        r = s3_lock_add_headers(client, &headers, err);
+    if (r == 0)
+        r = s3_lock_explain(client, s3_perform(client, &call, &answer, err), err);
     if (r == 0)
         r = s3_xml_initiate_parse(buf_str(&answer.body), &upload->id, err);
     if (r < 0)
@@ -99,16 +103,31 @@ static int keep_etag(struct s3_upload *upload, unsigned part_number, uint64_t si
     return 0;
 }
 
+/* Parts of an object that will be locked must come with a checksum. */
+static int add_md5(const struct s3_upload *upload, struct io_source *body,
+                   struct http_headers *headers, struct err *err)
+{
+    char md5[S3_MD5_SIZE];
+    int r;
+
+    if (upload->client->lock_mode == S3_LOCK_NONE)
+        return 0;
+    r = s3_md5_source(body, upload->client->cancel, md5, err);
+    return r < 0 ? r : http_headers_add(headers, "Content-MD5", md5, err);
+}
+
 int s3_upload_part(struct s3_upload *upload, unsigned part_number, struct io_source *body,
                    struct err *err)
 {
     char hash[S3_PAYLOAD_HASH_SIZE], number[16];
     const struct uri_param params[] = { { "partNumber", number }, { "uploadId", upload->id } };
+    struct http_headers headers = HTTP_HEADERS_INIT;
     const struct s3_call call = { .method = HTTP_PUT,
                                   .operation = S3_OPERATION_UPLOAD_PART,
                                   .key = upload->key,
                                   .params = params,
                                   .param_count = 2,
+                                  .headers = &headers,
                                   .body = body,
                                   .payload_hash = hash };
     struct s3_answer answer = S3_ANSWER_INIT;
@@ -118,10 +137,13 @@ int s3_upload_part(struct s3_upload *upload, unsigned part_number, struct io_sou
     (void)snprintf(number, sizeof(number), "%u", part_number);
     r = s3_payload_hash(body, upload->client->cancel, hash, err);
     if (r == 0)
+        r = add_md5(upload, body, &headers, err);
+    if (r == 0)
         r = s3_perform(upload->client, &call, &answer, err);
     if (r == 0)
         r = keep_etag(upload, part_number, body->size, &answer.response, err);
     s3_answer_dispose(&answer);
+    http_headers_dispose(&headers);
     return r < 0 ? err_wrap(err, r, "upload part %u of '%s'", part_number, upload->key) : 0;
 }
 
@@ -207,6 +229,10 @@ int s3_complete_multipart_upload(struct s3_upload *upload, unsigned part_count, 
     if (r < 0 && is_in_doubt(r, answer.attempt_count, err))
         r = settle(upload, size, r, err);
     upload->is_over = r == 0;
+    /* Ceph 16 forgets the lock that the upload was begun with; elsewhere this makes it begin now.
+     */
+    if (r == 0 && upload->client->lock_mode != S3_LOCK_NONE)
+        r = s3_put_object_retention(upload->client, upload->key, &(int64_t){ 0 }, err);
 out:
     io_source_free(call.body);
     s3_answer_dispose(&answer);

@@ -9,7 +9,10 @@
 #include "base/io.h"
 #include "base/parse.h"
 #include "s3/client.h"
+#include "s3/md5.h"
+#include "s3/object_lock.h"
 #include "s3/request.h"
+#include "s3/versions.h"
 
 #define OBJECT_TYPE                                                                                \
     "application/octet-stream" /* never a type that something on the way decodes                   \
@@ -28,6 +31,21 @@ static int check_stored(const struct s3_answer *answer, struct err *err)
     (void)err_set(err, ERR_PROTOCOL, "the answer is not that of an S3 server");
     err_hint(err, "is the endpoint right, and does nothing in between answer in its stead?");
     return ERR_PROTOCOL;
+}
+
+/* A server takes no lock without a checksum of what it is to lock. */
+static int add_lock(struct s3_client *client, struct io_source *body, struct http_headers *headers,
+                    struct err *err)
+{
+    char md5[S3_MD5_SIZE];
+    int r;
+
+    if (client->lock_mode == S3_LOCK_NONE)
+        return 0;
+    r = s3_md5_source(body, client->cancel, md5, err);
+    if (r == 0)
+        r = http_headers_add(headers, "Content-MD5", md5, err);
+    return r < 0 ? r : s3_lock_add_headers(client, headers, err);
 }
 
 int s3_put_object(struct s3_client *client, const char *key, struct io_source *body, bool if_absent,
@@ -53,9 +71,11 @@ int s3_put_object(struct s3_client *client, const char *key, struct io_source *b
     r = http_headers_add(&headers, "Content-Type", OBJECT_TYPE, err);
     if (r == 0 && if_absent)
         r = http_headers_add(&headers, "If-None-Match", "*", err);
+    if (r == 0)
+        r = add_lock(client, body, &headers, err);
     if (r < 0)
         goto out;
-    r = s3_perform(client, &call, &answer, err);
+    r = s3_lock_explain(client, s3_perform(client, &call, &answer, err), err);
     if (r == 0)
         r = check_stored(&answer, err);
 out:
@@ -261,11 +281,15 @@ out:
     return r;
 }
 
-static int get_all(struct s3_client *client, const char *key, struct get *get, struct err *err)
+static int get_all(struct s3_client *client, const struct s3_version_range *range, struct get *get,
+                   struct err *err)
 {
+    const struct uri_param params[] = { { "versionId", range->version_id } };
     struct s3_call call = { .method = HTTP_GET,
                             .operation = S3_OPERATION_GET_OBJECT,
-                            .key = key,
+                            .key = range->key,
+                            .params = params,
+                            .param_count = range->version_id != NULL ? 1 : 0,
                             .on_body = take_bytes,
                             .context = get };
     struct s3_answer answer = S3_ANSWER_INIT;
@@ -290,47 +314,15 @@ static int get_all(struct s3_client *client, const char *key, struct get *get, s
     return r;
 }
 
-int s3_get_object(struct s3_client *client, const char *key, uint64_t offset, uint64_t len,
-                  struct io_sink *sink, struct s3_object_info *ret_info, struct err *err)
+static int head(struct s3_client *client, const char *key, const char *version_id,
+                struct s3_object_info *ret_info, struct err *err)
 {
-    struct get get = { .sink = sink, .begin = offset, .end = S3_TO_END, .at = offset };
-    struct err unread;
-    int r;
-
-    if (err == NULL)
-        err = &unread;
-    r = s3_key_check(key, err);
-    if (r == 0 && len != S3_TO_END && len > S3_TO_END - 1 - offset)
-        r = err_set(err, ERR_CONFIG, "the range is longer than any object");
-    if (r < 0)
-        goto out;
-    if (len == 0) { /* which no Range can say */
-        struct s3_object_info info;
-
-        r = s3_head_object(client, key, &info, err);
-        if (r < 0)
-            return r;
-        if (ret_info != NULL)
-            *ret_info = info;
-        return 0;
-    }
-    if (len != S3_TO_END)
-        get.end = offset + len;
-    r = get_all(client, key, &get, err);
-    if (r == 0 && ret_info != NULL) {
-        *ret_info = (struct s3_object_info){ .size = get.size, .modified_ms = get.modified_ms };
-        memcpy(ret_info->etag, get.etag, sizeof(get.etag));
-    }
-out:
-    return r < 0 ? err_wrap(err, r, "get '%s'", key) : 0;
-}
-
-int s3_head_object(struct s3_client *client, const char *key, struct s3_object_info *ret_info,
-                   struct err *err)
-{
+    const struct uri_param params[] = { { "versionId", version_id } };
     const struct s3_call call = { .method = HTTP_HEAD,
                                   .operation = S3_OPERATION_HEAD_OBJECT,
-                                  .key = key };
+                                  .key = key,
+                                  .params = params,
+                                  .param_count = version_id != NULL ? 1 : 0 };
     struct s3_answer answer = S3_ANSWER_INIT;
     struct s3_object_info info = { .size = 0 };
     const char *length;
@@ -352,6 +344,58 @@ int s3_head_object(struct s3_client *client, const char *key, struct s3_object_i
 out:
     s3_answer_dispose(&answer);
     return r < 0 ? err_wrap(err, r, "head '%s'", key) : 0;
+}
+
+int s3_head_object(struct s3_client *client, const char *key, struct s3_object_info *ret_info,
+                   struct err *err)
+{
+    return head(client, key, NULL, ret_info, err);
+}
+
+int s3_get_object_version(struct s3_client *client, const struct s3_version_range *range,
+                          struct io_sink *sink, struct s3_object_info *ret_info, struct err *err)
+{
+    struct get get = {
+        .sink = sink, .begin = range->offset, .end = S3_TO_END, .at = range->offset
+    };
+    const uint64_t len = range->len;
+    struct err unread;
+    int r;
+
+    if (err == NULL)
+        err = &unread;
+    r = s3_key_check(range->key, err);
+    if (r == 0 && len != S3_TO_END && len > S3_TO_END - 1 - range->offset)
+        r = err_set(err, ERR_CONFIG, "the range is longer than any object");
+    if (r < 0)
+        goto out;
+    if (len == 0) { /* which no Range can say */
+        struct s3_object_info info;
+
+        r = head(client, range->key, range->version_id, &info, err);
+        if (r < 0)
+            return r;
+        if (ret_info != NULL)
+            *ret_info = info;
+        return 0;
+    }
+    if (len != S3_TO_END)
+        get.end = range->offset + len;
+    r = get_all(client, range, &get, err);
+    if (r == 0 && ret_info != NULL) {
+        *ret_info = (struct s3_object_info){ .size = get.size, .modified_ms = get.modified_ms };
+        memcpy(ret_info->etag, get.etag, sizeof(get.etag));
+    }
+out:
+    return r < 0 ? err_wrap(err, r, "get '%s'", range->key) : 0;
+}
+
+int s3_get_object(struct s3_client *client, const char *key, uint64_t offset, uint64_t len,
+                  struct io_sink *sink, struct s3_object_info *ret_info, struct err *err)
+{
+    const struct s3_version_range range = { key, NULL, offset, len };
+
+    return s3_get_object_version(client, &range, sink, ret_info, err);
 }
 
 int s3_delete_object(struct s3_client *client, const char *key, struct err *err)

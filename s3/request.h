@@ -42,6 +42,8 @@ struct s3_client {
     struct s3_credentials_provider *credentials;
     char *bucket;
     enum s3_addressing addressing;
+    enum s3_lock_mode lock_mode; /* of all that is put */
+    int64_t lock_duration_ms;
 
     /* For survey.h: who says where to go, and how. */
     char endpoint_from[S3_ORIGIN_SIZE], region_from[S3_ORIGIN_SIZE];

@@ -190,6 +190,40 @@ static int read_upload(const struct xml_node *node, bool is_encoded, struct s3_l
     return read_key(node, "Key", is_encoded, &item->key, err);
 }
 
+static int read_version(const struct xml_node *node, bool is_encoded, struct s3_list_item *item,
+                        struct err *err)
+{
+    int r;
+
+    item->is_delete_marker = is_named(node, "DeleteMarker");
+    item->is_latest = child_is(node, "IsLatest", "true");
+    item->upload_id = child_text(node, "VersionId");
+    if (item->upload_id == NULL)
+        return err_nomem(err);
+    if (item->upload_id[0] == '\0')
+        return err_set(err, ERR_PROTOCOL, "a version without an id");
+    if (!item->is_delete_marker)
+        return read_object(node, is_encoded, item, err);
+    r = read_time(node, "LastModified", &item->info.modified_ms, err);
+    return r < 0 ? r : read_key(node, "Key", is_encoded, &item->key, err);
+}
+
+/* "Version|DeleteMarker" is either. */
+static bool is_one_of(const struct xml_node *node, const char *names)
+{
+    const size_t len = strlen(node->name);
+
+    for (;;) {
+        const size_t name_len = strcspn(names, "|");
+
+        if (name_len == len && strncmp(names, node->name, len) == 0)
+            return true;
+        if (names[name_len] == '\0')
+            return false;
+        names += name_len + 1;
+    }
+}
+
 /* All children of that name, in the document's order. */
 static int read_items(const struct xml_node *root, const char *name,
                       int (*read)(const struct xml_node *, bool, struct s3_list_item *,
@@ -199,7 +233,7 @@ static int read_items(const struct xml_node *root, const char *name,
     size_t room = 0;
 
     for (const struct xml_node *node = root->child; node != NULL; node = node->next)
-        room += is_named(node, name) ? 1 : 0;
+        room += is_one_of(node, name) ? 1 : 0;
     if (room == 0)
         return 0;
     if (room > ITEM_COUNT_MAX)
@@ -210,7 +244,7 @@ static int read_items(const struct xml_node *root, const char *name,
     for (const struct xml_node *node = root->child; node != NULL; node = node->next) {
         int r;
 
-        if (!is_named(node, name))
+        if (!is_one_of(node, name))
             continue;
         r = read(node, is_encoded, &(*items)[(*count)++], err);
         if (r < 0)
@@ -270,6 +304,23 @@ static int read_uploads(const struct xml_node *root, struct s3_list_page *page, 
     return r;
 }
 
+static int read_versions(const struct xml_node *root, struct s3_list_page *page, struct err *err)
+{
+    const bool is_encoded = child_is(root, "EncodingType", "url");
+    int r;
+
+    page->is_truncated = child_is(root, "IsTruncated", "true");
+    r = read_items(root, "Version|DeleteMarker", read_version, is_encoded, &page->items,
+                   &page->item_count, err);
+    if (r == 0)
+        r = read_key(root, "NextKeyMarker", is_encoded, &page->next_key, err);
+    if (r == 0)
+        r = read_token(root, "NextVersionIdMarker", &page->next_upload_id, err);
+    if (r == 0 && page->is_truncated && (page->next_key == NULL || page->next_key[0] == '\0'))
+        r = err_set(err, ERR_PROTOCOL, "the listing is truncated but has no NextKeyMarker");
+    return r;
+}
+
 static int parse_page(struct str text, const char *root_name,
                       int (*read)(const struct xml_node *, struct s3_list_page *, struct err *),
                       struct s3_list_page *ret_page, struct err *err)
@@ -300,6 +351,60 @@ int s3_xml_list_parse(struct str text, struct s3_list_page *ret_page, struct err
 int s3_xml_uploads_parse(struct str text, struct s3_list_page *ret_page, struct err *err)
 {
     return parse_page(text, "ListMultipartUploadsResult", read_uploads, ret_page, err);
+}
+
+int s3_xml_versions_parse(struct str text, struct s3_list_page *ret_page, struct err *err)
+{
+    return parse_page(text, "ListVersionsResult", read_versions, ret_page, err);
+}
+
+int s3_xml_versioning_parse(struct str text, enum s3_versioning *ret_versioning, struct err *err)
+{
+    struct xml_tree tree = XML_TREE_INIT;
+    int r;
+
+    r = parse_as(text, "VersioningConfiguration", &tree, err);
+    if (r < 0)
+        return r;
+    *ret_versioning = child_is(tree.root, "Status", "Enabled")     ? S3_VERSIONING_ENABLED
+                      : child_is(tree.root, "Status", "Suspended") ? S3_VERSIONING_SUSPENDED
+                                                                   : S3_VERSIONING_NONE;
+    xml_tree_dispose(&tree);
+    return 0;
+}
+
+int s3_xml_retention_parse(struct str text, struct s3_retention *ret_retention, struct err *err)
+{
+    struct s3_retention retention = { S3_LOCK_NONE, 0 };
+    struct xml_tree tree = XML_TREE_INIT;
+    int r;
+
+    r = parse_as(text, "Retention", &tree, err);
+    if (r < 0)
+        return r;
+    if (child_is(tree.root, "Mode", "COMPLIANCE")) {
+        retention.mode = S3_LOCK_COMPLIANCE;
+    } else if (child_is(tree.root, "Mode", "GOVERNANCE")) {
+        retention.mode = S3_LOCK_GOVERNANCE;
+    }
+    r = read_time(tree.root, "RetainUntilDate", &retention.until_ms, err);
+    xml_tree_dispose(&tree);
+    if (r == 0)
+        *ret_retention = retention;
+    return r;
+}
+
+int s3_xml_lock_parse(struct str text, bool *ret_enabled, struct err *err)
+{
+    struct xml_tree tree = XML_TREE_INIT;
+    int r;
+
+    r = parse_as(text, "ObjectLockConfiguration", &tree, err);
+    if (r < 0)
+        return r;
+    *ret_enabled = child_is(tree.root, "ObjectLockEnabled", "Enabled");
+    xml_tree_dispose(&tree);
+    return 0;
 }
 
 int s3_xml_initiate_parse(struct str text, char **ret_upload_id, struct err *err)

@@ -15,6 +15,8 @@
 
 #include "base/buf.h"
 #include "s3/client.h"
+#include "s3/object_lock.h"
+#include "s3/versions.h"
 #include "s3/xml_tree.h"
 
 struct err;
@@ -37,11 +39,12 @@ bool s3_xml_error_parse(struct str text, struct s3_xml_error *ret_error);
 
 struct s3_list_item {
     char *key;       /* raw; of a common prefix, the prefix */
-    char *upload_id; /* of an unfinished upload only */
+    char *upload_id; /* of an unfinished upload, or the id of a version; else NULL */
+    bool is_latest, is_delete_marker; /* of a version */
     struct s3_object_info info;
 };
 
-/* One page of ListObjectsV2 or of ListMultipartUploads. */
+/* One page of ListObjectsV2, of ListMultipartUploads or of ListObjectVersions. */
 struct s3_list_page {
     struct s3_list_item *items;
     size_t item_count;
@@ -49,7 +52,7 @@ struct s3_list_page {
     size_t prefix_count;
     bool is_truncated;
     char *next_token; /* ListObjectsV2: opaque; NULL when there is none */
-    char *next_key;   /* ListMultipartUploads: the two markers */
+    char *next_key;   /* the others: the two markers */
     char *next_upload_id;
 };
 
@@ -61,6 +64,8 @@ struct s3_list_page {
 /* ERR_PROTOCOL when text is not such a page, or is truncated without saying how to go on. */
 int s3_xml_list_parse(struct str text, struct s3_list_page *ret_page, struct err *err);
 int s3_xml_uploads_parse(struct str text, struct s3_list_page *ret_page, struct err *err);
+/* Versions and delete markers, in the document's order. */
+int s3_xml_versions_parse(struct str text, struct s3_list_page *ret_page, struct err *err);
 void s3_list_page_dispose(struct s3_list_page *page);
 
 /* InitiateMultipartUploadResult: *ret_upload_id is malloc'd and not empty. */
@@ -74,6 +79,11 @@ int s3_xml_complete_parse(struct str text, struct err *err);
  * ret_error and the key in err's message.  ERR_PROTOCOL for another document; ERR_SERVER for such
  * a key, whose code the caller classifies. */
 int s3_xml_delete_parse(struct str text, struct s3_xml_error *ret_error, struct err *err);
+
+/* VersioningConfiguration, Retention, ObjectLockConfiguration. */
+int s3_xml_versioning_parse(struct str text, enum s3_versioning *ret_versioning, struct err *err);
+int s3_xml_retention_parse(struct str text, struct s3_retention *ret_retention, struct err *err);
+int s3_xml_lock_parse(struct str text, bool *ret_enabled, struct err *err);
 
 /* The credentials of an answer of STS, to AssumeRole or AssumeRoleWithWebIdentity. */
 int s3_xml_sts_parse(struct str text, struct s3_credentials *ret_credentials, struct err *err);

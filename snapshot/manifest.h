@@ -50,6 +50,7 @@ struct pack_record {
     /* Since when that pack has every page of this one that a backup needs, and its map if one
      * does, so that nobody reads this one any more: its object goes.  0: that is not so. */
     int64_t replaced_at_ms;
+    int64_t locked_until_ms; /* until when the store lets nobody delete the object; 0: unknown */
 };
 
 struct backup_record {

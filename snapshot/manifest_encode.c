@@ -74,6 +74,8 @@ static json_t *encode_pack(const struct pack_record *pack)
         put_text(&w, "repaired_by", pack->repaired_by);
     if (pack->replaced_at_ms != 0)
         put_time(&w, "replaced_at", pack->replaced_at_ms);
+    if (pack->locked_until_ms != 0)
+        put_time(&w, "locked_until", pack->locked_until_ms);
     return taken(&w);
 }
 

@@ -164,6 +164,7 @@ static void parse_pack(struct reader *reader, struct pack_record *pack)
     pack->replaced_at_ms = read_time(reader, "replaced_at", true);
     if (pack->replaced_at_ms != 0 && pack->repaired_by[0] == '\0')
         bad(reader, "replaced_at", "is of a pack that nothing replaces");
+    pack->locked_until_ms = read_time(reader, "locked_until", true);
 }
 
 /* First index and count of each range.  That they lie within the manifest's packs is checked when

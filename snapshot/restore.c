@@ -137,7 +137,8 @@ static int back_up_target(struct job *job, struct err *err)
     struct backup_record record = { 0 };
     int r;
 
-    r = backup_create(job->store, &backup_options, &record, NULL, err);
+    r = backup_create(options->undo_store != NULL ? options->undo_store : job->store,
+                      &backup_options, &record, NULL, err);
     if (r < 0) {
         err_hint(err, "--no-undo restores without keeping what is there now");
         return err_wrap(err, r, "back up the current state of '%s'", job->target.path);

@@ -61,7 +61,9 @@ struct restore_options {
     const char *database; /* name in the store, for the pre-restore backup */
     const char *path;     /* the target */
     enum restore_method method;
-    bool no_undo;            /* take no pre-restore backup */
+    bool no_undo; /* take no pre-restore backup */
+    /* Where that goes; NULL: the store that is restored from. */
+    struct object_store *undo_store;
     bool adopt;              /* the pre-restore backup may come from another source */
     int64_t busy_timeout_ms; /* 0: 30 s */
     struct fetch_options fetch;

@@ -448,8 +448,9 @@ static void dir_free(struct object_store *store)
 int dir_store_new(const char *path, struct object_store **ret_store, struct err *err)
 {
     static const struct object_store_ops ops = {
-        dir_put,        dir_get,           dir_head,   dir_list,      dir_list_prefixes, dir_delete,
-        dir_upload_new, dir_abort_uploads, dir_now_ms, dir_part_size, dir_free,
+        dir_put,           dir_get,       dir_head,       dir_list,
+        dir_list_prefixes, dir_delete,    dir_upload_new, dir_abort_uploads,
+        dir_now_ms,        dir_part_size, NULL,           dir_free,
     };
     struct dir_store *self;
     struct buf url = BUF_INIT(PATH_MAX + 8);

@@ -112,6 +112,17 @@ int object_part_size(struct object_store *store, uint64_t size_max, uint64_t wan
     return store->ops->part_size(store, size_max, wanted, ret_part_size, err);
 }
 
+int object_lock(struct object_store *store, const char *key, int64_t *ret_until_ms, struct err *err)
+{
+    const int r = object_key_check(key, err);
+
+    if (r < 0)
+        return r;
+    if (store->ops->lock == NULL)
+        return err_set(err, ERR_UNSUPPORTED, "'%s' has no locks", store->url);
+    return store->ops->lock(store, key, ret_until_ms, err);
+}
+
 void object_store_free(struct object_store *store)
 {
     if (store != NULL)

@@ -76,12 +76,20 @@ struct object_store_ops {
      * store's default). */
     int (*part_size)(struct object_store *store, uint64_t size_max, uint64_t wanted,
                      uint64_t *ret_part_size, struct err *err);
+    /* Lock an object that is there as if it were written now; *ret_until_ms: until when.  NULL in
+     * a store that locks nothing. */
+    int (*lock)(struct object_store *store, const char *key, int64_t *ret_until_ms,
+                struct err *err);
     void (*free)(struct object_store *store);
 };
 
 struct object_store {
     const struct object_store_ops *ops;
     char *url; /* canonical, without credentials: names the store in messages and JSON; owned */
+    /* For how long what is written can be neither deleted nor replaced; 0: that is not so.  What is
+     * promised is lock_promise_ms; lock_ms is longer, so that a lock need not be renewed each time
+     * that something new depends on what is old. */
+    int64_t lock_promise_ms, lock_ms;
 };
 
 /* A large object on its way: invisible until finish, gone after abort. */
@@ -125,6 +133,9 @@ int object_abort_uploads(struct object_store *store, const char *prefix, int64_t
 int64_t object_now_ms(struct object_store *store);
 int object_part_size(struct object_store *store, uint64_t size_max, uint64_t wanted,
                      uint64_t *ret_part_size, struct err *err);
+/* ERR_UNSUPPORTED in a store that locks nothing. */
+int object_lock(struct object_store *store, const char *key, int64_t *ret_until_ms,
+                struct err *err);
 void object_store_free(struct object_store *store);    /* NULL is fine */
 void object_upload_free(struct object_upload *upload); /* NULL is fine */
 

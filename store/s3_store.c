@@ -8,6 +8,7 @@
 #include "s3/client.h"
 #include "store/object_store.h"
 
+#define DAY_MS            (INT64_C(24) * 60 * 60 * 1000)
 #define PART_SIZE_DEFAULT (UINT64_C(32) << 20) /* bytes; what fits one goes up as one PUT */
 
 struct s3_store {
@@ -289,6 +290,78 @@ static int s3_abort_uploads(struct object_store *store, const char *prefix, int6
     return r;
 }
 
+struct version_listing {
+    size_t prefix_len;
+    s3_list_version_fn callback;
+    void *context;
+};
+
+static int see_version(void *context, const struct s3_object_version *version, struct err *err)
+{
+    const struct version_listing *listing = context;
+    struct s3_object_version relative = *version;
+
+    if (strlen(version->key) <= listing->prefix_len)
+        return 0;
+    relative.key += listing->prefix_len;
+    return listing->callback(listing->context, &relative, err);
+}
+
+int s3_store_list_versions(struct object_store *store, const char *prefix,
+                           s3_list_version_fn callback, void *context, struct err *err)
+{
+    struct version_listing listing = { strlen(self_of(store)->prefix), callback, context };
+    char *full = NULL;
+    int r;
+
+    r = full_key(store, prefix, &full, err);
+    if (r == 0)
+        r = s3_list_object_versions(self_of(store)->client, full, see_version, &listing, err);
+    free(full);
+    return r;
+}
+
+int s3_store_get_version(struct object_store *store, const struct s3_store_version *version,
+                         struct io_sink *sink, struct object_info *ret_info, struct err *err)
+{
+    struct s3_version_range range = { .version_id = version->id,
+                                      .offset = version->offset,
+                                      .len = version->len == OBJECT_TO_END ? S3_TO_END
+                                                                           : version->len };
+    struct s3_object_info info;
+    char *full = NULL;
+    int r;
+
+    r = full_key(store, version->key, &full, err);
+    range.key = full;
+    if (r == 0)
+        r = s3_get_object_version(self_of(store)->client, &range, sink, &info, err);
+    if (r == 0 && ret_info != NULL)
+        fill_info(&info, ret_info);
+    free(full);
+    return r;
+}
+
+int64_t s3_store_lock_margin_ms(int64_t promise_ms)
+{
+    return promise_ms / 4 > DAY_MS ? promise_ms / 4 : DAY_MS;
+}
+
+static int s3_lock(struct object_store *store, const char *key, int64_t *ret_until_ms,
+                   struct err *err)
+{
+    char *full = NULL;
+    int r;
+
+    if (store->lock_ms == 0)
+        return err_set(err, ERR_UNSUPPORTED, "'%s' is not to lock anything", store->url);
+    r = full_key(store, key, &full, err);
+    if (r == 0)
+        r = s3_put_object_retention(self_of(store)->client, full, ret_until_ms, err);
+    free(full);
+    return r;
+}
+
 static int64_t s3_now_ms(struct object_store *store)
 {
     return s3_client_now_ms(self_of(store)->client);
@@ -296,7 +369,7 @@ static int64_t s3_now_ms(struct object_store *store)
 
 static const struct object_store_ops s3_ops = {
     s3_put,        s3_get,           s3_head,   s3_list,      s3_list_folders, s3_delete,
-    s3_upload_new, s3_abort_uploads, s3_now_ms, s3_part_size, s3_free,
+    s3_upload_new, s3_abort_uploads, s3_now_ms, s3_part_size, s3_lock,         s3_free,
 };
 
 /* "a/b/" from "/a/b"; "" from nothing. */
@@ -322,13 +395,20 @@ int s3_store_new(const struct s3_options *options, const char *prefix,
                  struct object_store **ret_store, struct err *err)
 {
     struct s3_store *self = calloc(1, sizeof(*self));
+    struct s3_options own = *options;
     struct buf url = BUF_INIT(4096);
     int r;
 
     if (self == NULL)
         return err_nomem(err);
     self->store.ops = &s3_ops;
-    r = s3_client_new(options, &self->client, err);
+    if (options->lock.mode != S3_LOCK_NONE) {
+        self->store.lock_promise_ms = options->lock.duration_ms;
+        self->store.lock_ms =
+            options->lock.duration_ms + s3_store_lock_margin_ms(options->lock.duration_ms);
+    }
+    own.lock.duration_ms = self->store.lock_ms;
+    r = s3_client_new(&own, &self->client, err);
     if (r < 0)
         goto out;
     self->prefix = normal_prefix(prefix);

@@ -230,7 +230,9 @@ int store_open(const char *url, const struct s3_options *defaults, struct object
     r = store_url_parse(url, &parsed, err);
     if (r < 0)
         return r;
-    if (parsed.kind == STORE_KIND_FILE) {
+    if (parsed.kind == STORE_KIND_FILE && options.lock.mode != S3_LOCK_NONE) {
+        r = err_set(err, ERR_CONFIG, "object_lock: a directory locks nothing");
+    } else if (parsed.kind == STORE_KIND_FILE) {
         r = dir_store_new(parsed.path, ret_store, err);
     } else {
         options.bucket = parsed.bucket;

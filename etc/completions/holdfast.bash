@@ -18,7 +18,7 @@ _holdfast() {
     local commands='create list download restore verify repair diff prune pin unpin run agent exec status health doctor version help' command='' i
     local settings='--store --endpoint --region --addressing --access-key-id
         --secret-access-key-file --session-token-file --profile --dualstack --fips --ca-file
-        --client-cert --client-key --client-key-password-file --proxy-file --attempts --limit-upload --limit-download --state-dir
+        --client-cert --client-key --client-key-password-file --proxy-file --attempts --object-lock --object-lock-days --limit-upload --limit-download --state-dir
         --spool-dir --log --workers --final-backup --stop-timeout --jitter --wait-lock --listen --metrics-file --schedule --timezone --max-age --threads --compression --part-size --busy-timeout --full-every --shrink-guard --keep-last --keep-hourly
         --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --prune-grace --max-unused --hook-before --hook-after --hook-timeout
         --ping-url-file --webhook-url-file --webhook-on --notify-ca-file
@@ -63,8 +63,12 @@ _holdfast() {
         mapfile -t COMPREPLY < <(compgen -W 'auto path virtual' -- "$cur")
         return
         ;;
-    --store | --endpoint | --region | --access-key-id | --profile | --attempts | --threads | \
-        --compression | --part-size | --busy-timeout | --label | --name | --at | --limit | --limit-upload | --limit-download | \
+    --object-lock)
+        mapfile -t COMPREPLY < <(compgen -W 'none governance compliance' -- "$cur")
+        return
+        ;;
+    --object-lock-days | --store | --endpoint | --region | --access-key-id | --profile | --attempts | --threads | \
+        --compression | --part-size | --busy-timeout | --label | --name | --at | --as-of | --limit | --limit-upload | --limit-download | \
         --sample | --full-every | --keep-* | --prune-grace | --max-unused | --hook-* | --verify-cron | --workers | --stop-timeout | --wait-lock | \
         --jitter | --listen | --schedule | --timezone | --max-age)
         return
@@ -72,9 +76,9 @@ _holdfast() {
     esac
     case $command in
     create) own='--label --force --full --prune --name --adopt --dry-run' ;;
-    list) own='--name' ;;
-    download) own='--output --force --seed --name --dry-run' ;;
-    restore) own='--at --undo --output --swap --no-undo --if-missing --name --adopt --yes --dry-run' ;;
+    list) own='--as-of --name' ;;
+    download) own='--as-of --output --force --seed --name --dry-run' ;;
+    restore) own='--at --as-of --undo --output --swap --no-undo --if-missing --name --adopt --yes --dry-run' ;;
     verify) own='--read --sample --restore --name' ;;
     prune) own='--name --dry-run' ;;
     repair) own='--from-packs --name --dry-run' ;;
@@ -82,7 +86,7 @@ _holdfast() {
     run) own='--all' ;;
     doctor) own='--quick-check' ;;
     exec) own='--no-restore' ;;
-    diff) own='--rows --limit --pages --name' ;;
+    diff) own='--as-of --rows --limit --pages --name' ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$own $common $settings" -- "$cur")

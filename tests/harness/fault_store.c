@@ -309,6 +309,14 @@ static int fault_part_size(struct object_store *store, uint64_t size_max, uint64
     return object_part_size(self(store)->inner, size_max, wanted, ret_part_size, err);
 }
 
+static int fault_lock(struct object_store *store, const char *key, int64_t *ret_until_ms,
+                      struct err *err)
+{
+    const int r = count(self(store), "lock", key, err);
+
+    return r < 0 ? r : object_lock(self(store)->inner, key, ret_until_ms, err);
+}
+
 static void fault_free(struct object_store *store)
 {
     object_store_free(self(store)->inner);
@@ -327,7 +335,7 @@ int fault_store_new(struct object_store *inner, const struct fault_store_options
     static const struct object_store_ops ops = {
         fault_put,           fault_get,       fault_head,       fault_list,
         fault_list_prefixes, fault_delete,    fault_upload_new, fault_abort_uploads,
-        fault_now_ms,        fault_part_size, fault_free,
+        fault_now_ms,        fault_part_size, fault_lock,       fault_free,
     };
     struct fault_store *fault = calloc(1, sizeof(*fault));
 
@@ -341,6 +349,8 @@ int fault_store_new(struct object_store *inner, const struct fault_store_options
     }
     (void)pthread_mutex_init(&fault->lock, NULL);
     fault->inner = inner;
+    fault->store.lock_promise_ms = inner->lock_promise_ms;
+    fault->store.lock_ms = inner->lock_ms;
     fault->options = *options;
     fault->counters = counters;
     *ret_store = &fault->store;
