@@ -41,15 +41,18 @@ static bool is_new_store(struct visit *visit, const char *url)
     return true;
 }
 
-static void check_open_store(struct visit *visit, struct object_store *store, const char *name)
+static void check_open_store(struct visit *visit, const struct session *session,
+                             struct object_store *store, const char *name)
 {
     struct doctor_report *report = &visit->report;
     struct s3_client *client = s3_store_client(store);
 
     if (client != NULL && !doctor_check_server(report, client)) {
         doctor_skip_rights(report, "the server cannot be reached");
+        doctor_skip_lock(report, "the server cannot be reached");
     } else {
         doctor_check_rights(report, store, client, name);
+        doctor_check_lock(report, session, store, name);
     }
 }
 
@@ -84,11 +87,12 @@ static void check_store(struct visit *visit, const struct session *session, cons
         doctor_fail(&visit->report, "settings", &err);
         check_way_to(visit, session);
         doctor_skip_rights(&visit->report, "the store cannot be opened");
+        doctor_skip_lock(&visit->report, "the store cannot be opened");
         return;
     }
     if (is_new_store(visit, store->url)) {
         doctor_subject(&visit->report, "store %s", store->url);
-        check_open_store(visit, store, name);
+        check_open_store(visit, session, store, name);
     }
     object_store_free(store);
 }

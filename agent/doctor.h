@@ -32,6 +32,12 @@ void doctor_check_rights(struct doctor_report *report, struct object_store *stor
 void doctor_skip_server(struct doctor_report *report, const char *because);
 void doctor_skip_rights(struct doctor_report *report, const char *because);
 
+/* Whether the bucket keeps versions, and locks as the settings want it; and those against the
+ * retention policy.  A probe is written where locks are wanted. */
+void doctor_check_lock(struct doctor_report *report, const struct session *session,
+                       struct object_store *store, const char *name);
+void doctor_skip_lock(struct doctor_report *report, const char *because);
+
 /* State and spool directory: are they writable, and have they room for size_max bytes of database?
  */
 void doctor_check_directories(struct doctor_report *report, const struct session *session,

@@ -45,6 +45,11 @@ static int newest_generation(struct object_store *store, const char *database,
 
     (void)snprintf(prefix, sizeof(prefix), "%s/manifest/", database);
     r = object_list(store, prefix, NULL, see_key, &newest, err);
+    if (r == ERR_DENIED && err != NULL && strcmp(err->s3_code, "AccessDenied") == 0) {
+        err->hint[0] = '\0'; /* better than what is said of keys in general */
+        err_hint(err, "the newest manifest is found by listing: the key needs s3:ListBucket for "
+                      "this prefix (docs/s3.md)");
+    }
     if (r < 0)
         return err_wrap(err, r, "list the manifests of '%s'", database);
     *ret_generation = newest.generation;

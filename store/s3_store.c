@@ -342,6 +342,19 @@ int s3_store_get_version(struct object_store *store, const struct s3_store_versi
     return r;
 }
 
+int s3_store_get_retention(struct object_store *store, const char *key,
+                           struct s3_retention *ret_retention, struct err *err)
+{
+    char *full = NULL;
+    int r;
+
+    r = full_key(store, key, &full, err);
+    if (r == 0)
+        r = s3_get_object_retention(self_of(store)->client, full, ret_retention, err);
+    free(full);
+    return r;
+}
+
 int64_t s3_store_lock_margin_ms(int64_t promise_ms)
 {
     return promise_ms / 4 > DAY_MS ? promise_ms / 4 : DAY_MS;

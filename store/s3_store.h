@@ -15,6 +15,7 @@ struct object_store;
 struct s3_client;
 struct s3_counters;
 struct s3_options;
+struct s3_retention;
 
 /* prefix may be NULL or empty; slashes at its ends are dropped.  options->lock.duration_ms is what
  * is promised (object_store.h, lock_promise_ms); what is put is locked for longer. */
@@ -33,6 +34,10 @@ struct s3_store_version {
 };
 int s3_store_get_version(struct object_store *store, const struct s3_store_version *version,
                          struct io_sink *sink, struct object_info *ret_info, struct err *err);
+
+/* As in s3/object_lock.h.  The store must be S3's. */
+int s3_store_get_retention(struct object_store *store, const char *key,
+                           struct s3_retention *ret_retention, struct err *err);
 
 /* How much longer than promised objects are locked: a quarter, and a day at least. */
 int64_t s3_store_lock_margin_ms(int64_t promise_ms);

@@ -1,5 +1,5 @@
-/* Goal: a page of a listing, of objects or of unfinished uploads, is read or refused; every key of
- * one that is read is a C string, and the next page can be asked for. */
+/* Goal: a page of a listing, of objects, unfinished uploads or versions, is read or refused; every
+ * key of one that is read is a C string, and the next page can be asked for. */
 #include <assert.h>
 #include <stdint.h>
 
@@ -27,6 +27,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     s3_list_page_dispose(&page);
     if (s3_xml_uploads_parse(text, &page, NULL) == 0) {
         check_items(page.items, page.item_count);
+        assert(!page.is_truncated || page.next_key[0] != '\0');
+    }
+    s3_list_page_dispose(&page);
+    if (s3_xml_versions_parse(text, &page, NULL) == 0) {
+        check_items(page.items, page.item_count);
+        for (size_t i = 0; i < page.item_count; i++)
+            assert(page.items[i].upload_id != NULL && page.items[i].upload_id[0] != '\0');
         assert(!page.is_truncated || page.next_key[0] != '\0');
     }
     s3_list_page_dispose(&page);

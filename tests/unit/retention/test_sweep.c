@@ -22,7 +22,7 @@ struct rig {
 
 static void rig_init(struct rig *rig, int64_t grace_ms)
 {
-    const struct sweep_options options = { &rig->manifest, &rig->expired, grace_ms, NOW_MS };
+    const struct sweep_options options = { &rig->manifest, &rig->expired, grace_ms, 0, NOW_MS };
 
     memset(rig, 0, sizeof(*rig));
     assert_int_equal(manifest_new("app", &rig->manifest, NULL), 0);
@@ -161,12 +161,32 @@ static void a_pack_is_whole_when_it_is_there_with_its_size(void **state)
     rig_dispose(&rig);
 }
 
+/* By the manifest for packs that it has given up, by its age for anything else. */
+static void what_is_locked_is_known(void **state)
+{
+    struct pack_record pack = { .id = UNKNOWN, .size = 7, .locked_until_ms = NOW_MS + 1 };
+    struct expired_packs expired = { &pack, 1 };
+    const struct object_info info = { 9, NOW_MS - 2 * HOUR_MS };
+    struct rig rig;
+    struct sweep_options options = { &rig.manifest, &expired, 0, DAY_MS, NOW_MS };
+
+    (void)state;
+    rig_init(&rig, 0);
+    sweep_dispose(&rig.sweep);
+    assert_int_equal(sweep_init(&rig.sweep, &options, NULL), 0);
+    assert_int_equal(sweep_see(&rig.sweep, "app/probe/" UNKNOWN, &info, NULL), 0);
+    assert_int_equal(rig.sweep.object_count, 2);
+    assert_int_equal(rig.sweep.objects[0].locked_until_ms, NOW_MS + 1);
+    assert_int_equal(rig.sweep.objects[1].locked_until_ms, NOW_MS - 2 * HOUR_MS + DAY_MS);
+    rig_dispose(&rig);
+}
+
 static void what_was_given_up_goes_whatever_its_age_and_once(void **state)
 {
     struct pack_record pack = { .id = UNKNOWN, .size = 7 };
     struct expired_packs expired = { &pack, 1 };
     struct rig rig;
-    struct sweep_options options = { &rig.manifest, &expired, DAY_MS, NOW_MS };
+    struct sweep_options options = { &rig.manifest, &expired, DAY_MS, 0, NOW_MS };
 
     (void)state;
     rig_init(&rig, 0);
@@ -208,6 +228,7 @@ int main(void)
         cmocka_unit_test(a_generation_goes_a_day_after_the_next_was_written),
         cmocka_unit_test(the_newest_two_generations_stay),
         cmocka_unit_test(a_pack_is_whole_when_it_is_there_with_its_size),
+        cmocka_unit_test(what_is_locked_is_known),
         cmocka_unit_test(what_was_given_up_goes_whatever_its_age_and_once),
         cmocka_unit_test(spares_what_a_newer_manifest_names),
     };
