@@ -52,9 +52,10 @@ static void take_services(struct search *search)
     if (search->value != NULL || services == NULL)
         return;
     search->value = s3_profiles_get_service(search->profiles, services, "s3", "endpoint_url");
-    if (search->value != NULL)
+    if (search->value != NULL) {
         (void)snprintf(search->from, S3_ORIGIN_SIZE, "services '%s' of profile '%s'", services,
                        search->profile);
+    }
 }
 
 /* "true" or "false", in any case; unset is false. */

@@ -183,11 +183,11 @@ static int from_environment(const struct choice *choice, struct s3_credentials_s
 
 static bool ignores_endpoints(const struct choice *choice)
 {
+    static const char key[] = "ignore_configured_endpoint_urls";
     const char *said = s3_env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
 
     if (said == NULL)
-        said =
-            s3_profiles_get(choice->profiles, choice->profile, "ignore_configured_endpoint_urls");
+        said = s3_profiles_get(choice->profiles, choice->profile, key);
     return said != NULL && strcasecmp(said, "true") == 0;
 }
 

@@ -130,8 +130,8 @@ struct http_proxy http_proxy_choose(const char *setting, const char *url)
     static const char *const plain[] = { "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY" };
     static const char *const exempt[] = { "no_proxy", "NO_PROXY" };
     struct http_proxy proxy = { NULL, NULL };
+    const char *list, *list_from = NULL;
     char host[HOST_SIZE];
-    const char *list;
 
     if (setting != NULL && setting[0] != '\0') {
         proxy = (struct http_proxy){ setting, "the setting" };
@@ -140,15 +140,11 @@ struct http_proxy http_proxy_choose(const char *setting, const char *url)
     } else {
         proxy.url = first_of(strncasecmp(url, "https:", 6) == 0 ? tls : plain, 4, &proxy.from);
     }
-    list = first_of(exempt, 2, &(const char *){ NULL });
+    list = first_of(exempt, 2, &list_from);
     if (proxy.url == NULL || list == NULL)
         return proxy;
     host_of(url, host);
-    if (http_proxy_is_exempt(list, host)) {
-        proxy.url = NULL;
-        (void)first_of(exempt, 2, &proxy.from);
-    }
-    return proxy;
+    return http_proxy_is_exempt(list, host) ? (struct http_proxy){ NULL, list_from } : proxy;
 }
 
 /* What follows "http://user:password@". */

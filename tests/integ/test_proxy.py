@@ -240,6 +240,8 @@ class Tunnel(Case):
                     self.assertEqual(result.code, code, result)
                     for word in words:
                         self.assertIn(word, result.err)
+                    # What the proxy says to CONNECT is no answer of the server's.
+                    self.assertNotRegex(result.err, r"GET https://\S+: [1-9]")
 
     def test_doctor_says_which_way_it_is_and_who_says_so(self):
         proxy = self.enter(Proxy(PASSWORD))

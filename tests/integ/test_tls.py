@@ -73,8 +73,9 @@ class Case(unittest.TestCase):
         self.path = self.scratch / "app.db"
         testlib.make_database(self.path, 4096, "delete", 300_000)
 
-    def run_at(self, endpoint, *args, **options):
-        store = testlib.Store("strict", "s3://bucket/p?endpoint=%s&region=us-east-1" % endpoint, {
+    def run_at(self, endpoint, *args, region="us-east-1", **options):
+        url = "s3://bucket/p?endpoint=%s&region=%s" % (endpoint, region)
+        store = testlib.Store("strict", url, {
             "AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_SESSION_TOKEN": TOKEN})
         return testlib.run(store, *args, state=self.scratch / "state", **options)
@@ -178,6 +179,14 @@ class ClientCertificates(Case):
                 self.assertEqual(result.code, code, result)
                 for word in words:
                     self.assertIn(word, result.out)
+
+
+class Region(Case):
+    def test_a_wrong_one_mends_itself_with_a_warning(self):
+        result = self.run_at(self.server.endpoint, "create", self.path, env={
+            "HOLDFAST_LOG": "warn", "AWS_REGION": "us-east-1"}, region="eu-west-1")
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("is in region 'us-east-1', not 'eu-west-1'", result.err)
 
 
 class Log(Case):

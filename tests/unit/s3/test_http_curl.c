@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/rate_limit.h"
+#include "base/secret.h"
 #include "s3/http.h"
 #include "tests/harness/fake_clock.h"
 
@@ -488,6 +489,35 @@ static void stops_when_canceled(void **state)
     buf_dispose(&server.received);
 }
 
+static void a_proxy_that_refuses_is_named_without_its_password(void **state)
+{
+    static const char refusal[] = "HTTP/1.1 407 Who?\r\nContent-Length: 0\r\n\r\n";
+    struct secret proxy = SECRET_INIT;
+    const struct http_curl_options options = { .proxy = &proxy };
+    struct server server;
+    struct trial trial;
+    char url[64];
+
+    (void)state;
+    server_start(&server, refusal, NULL);
+    (void)snprintf(url, sizeof(url), "http://me:hunter2@127.0.0.1:%u", server.port);
+    assert_int_equal(secret_set(&proxy, url, strlen(url), NULL), 0);
+    trial_init(&trial);
+    http_transport_free(trial.transport);
+    assert_int_equal(http_curl_new(&options, &trial.transport, NULL), 0);
+    assert_int_equal(perform(&trial, HTTP_GET, "http", 9, NULL), ERR_DENIED);
+    server_stop(&server);
+    assert_non_null(strstr(server.received.ptr, "GET http://127.0.0.1:9/a/../b//c%20d?x=1 "));
+    assert_non_null(strstr(server.received.ptr, "Proxy-Authorization: Basic bWU6aHVudGVyMg=="));
+    assert_non_null(strstr(trial.err.msg, "the proxy '127.0.0.1:"));
+    assert_non_null(strstr(trial.err.hint, "the setting"));
+    assert_null(strstr(trial.err.msg, "hunter2"));
+    assert_null(strstr(trial.err.hint, "hunter2"));
+    trial_dispose(&trial);
+    secret_dispose(&proxy);
+    buf_dispose(&server.received);
+}
+
 static void a_certificate_file_that_is_none_is_a_matter_of_configuration(void **state)
 {
     const struct http_curl_options options = { .ca_file = "/nonexistent.pem" };
@@ -522,6 +552,7 @@ int main(void)
         cmocka_unit_test(what_a_callback_fails_with_is_what_is_returned),
         cmocka_unit_test(a_body_that_ends_early_is_a_local_fault),
         cmocka_unit_test(stops_when_canceled),
+        cmocka_unit_test(a_proxy_that_refuses_is_named_without_its_password),
         cmocka_unit_test(a_certificate_file_that_is_none_is_a_matter_of_configuration),
     };
 
