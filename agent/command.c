@@ -228,6 +228,7 @@ static const struct command commands[COMMAND_COUNT] = {
         .flags = { { FLAG_READ, "read all data, and check every page" },
                    { FLAG_SAMPLE, "with --read: a share of the data, such as 5%" },
                    { FLAG_RESTORE, "restore to a temporary file, and check that" },
+                   { FLAG_AS_OF, "what a versioned bucket held then, deleted since or not" },
                    { FLAG_NAME, "the database's name in the store; default: the file's" } },
         .positional_min = 0,
         .positional_max = 2,

@@ -40,6 +40,13 @@ int s3_lock_explain(const struct s3_client *client, int code, struct err *err)
 {
     if (client->lock_mode == S3_LOCK_NONE)
         return code;
+    if (code == ERR_DENIED && err != NULL && strcmp(err->s3_code, "AccessDenied") == 0) {
+        err->hint[0] = '\0'; /* better than what is said of keys in general */
+        err_hint(err,
+                 "may the key write in bucket '%s', and lock what it writes "
+                 "(s3:PutObjectRetention)?",
+                 client->bucket);
+    }
     if (code != ERR_PROTOCOL && code != ERR_UNSUPPORTED)
         return code;
     /* "InvalidRequest: Bucket is missing Object Lock Configuration", and what others make of it. */

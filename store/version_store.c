@@ -60,7 +60,7 @@ static int append(struct folder *folder, const char *key, struct version **ret_v
 {
     struct version *version;
 
-    if (folder->count == folder->room) {
+    if (folder->versions == NULL || folder->count == folder->room) {
         const size_t room = folder->room > 0 ? folder->room * 2 : 64;
         struct version *grown = realloc(folder->versions, room * sizeof(*grown));
 

@@ -79,7 +79,7 @@ _holdfast() {
     list) own='--as-of --name' ;;
     download) own='--as-of --output --force --seed --name --dry-run' ;;
     restore) own='--at --as-of --undo --output --swap --no-undo --if-missing --name --adopt --yes --dry-run' ;;
-    verify) own='--read --sample --restore --name' ;;
+    verify) own='--as-of --read --sample --restore --name' ;;
     prune) own='--name --dry-run' ;;
     repair) own='--from-packs --name --dry-run' ;;
     pin | unpin) own='--name' ;;

@@ -54,7 +54,7 @@ complete -c holdfast -n '__fish_seen_subcommand_from exec' -l no-restore -d 'lea
 complete -c holdfast -n '__fish_seen_subcommand_from run' -l all -d 'also what is not due'
 complete -c holdfast -n '__fish_seen_subcommand_from doctor' -l quick-check -d 'of each database, too'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l at -x -d 'the newest at or before'
-complete -c holdfast -n '__fish_seen_subcommand_from list download restore diff' -l as-of -x -d 'what a versioned bucket held'
+complete -c holdfast -n '__fish_seen_subcommand_from list download restore diff verify' -l as-of -x -d 'what a versioned bucket held'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l undo -d 'from before the last restore'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l swap -d 'exchange the file'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l no-undo -d 'keep nothing'

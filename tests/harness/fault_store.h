@@ -1,8 +1,8 @@
 /*
  * fault_store.h - a store in front of another one that counts calls and fails one of them.
  *
- * Counted are put, get, head, list, delete, upload_new, abort_uploads, and an upload's part and
- * finish; each from whatever thread.  A call that fails has done nothing.
+ * Counted are put, get, head, list, delete, upload_new, abort_uploads, lock, and an upload's part
+ * and finish; each from whatever thread.  A call that fails has done nothing.
  */
 #ifndef TESTS_HARNESS_FAULT_STORE_H
 #define TESTS_HARNESS_FAULT_STORE_H

@@ -7,6 +7,7 @@ usage: test_object_lock.py STORE
 import datetime
 import json
 import os
+import re
 import sqlite3
 import time
 import unittest
@@ -59,6 +60,12 @@ class Bucket:
         return [(item["Key"], item["VersionId"]) for item in
                 self.s3.list_object_versions(Bucket=self.name).get("Versions", [])]
 
+    def is_locked(self, key):
+        try:
+            return self.locked_until(key) is not None
+        except botocore.exceptions.ClientError:
+            return False
+
     def locked_until(self, key):
         retention = self.s3.get_object_retention(Bucket=self.name, Key=key)["Retention"]
         return retention["Mode"], retention["RetainUntilDate"].timestamp()
@@ -99,12 +106,17 @@ class ObjectLock(unittest.TestCase):
         self.hashes[made["id"]] = testlib.content_hash(self.path)
         return made
 
-    def history(self, count, *args):
-        testlib.make_database(self.path, size=8 << 20)
+    def history(self, count, *args, size=1 << 20):
+        testlib.make_database(self.path, size=size)
         for i in range(count):
             if i > 0:
                 change(self.path, i)
             self.create(*args)
+
+    def requests(self, *args):
+        """How many this took."""
+        said = self.ok(*args, "--log", "debug").err
+        return len(re.findall(r" (?:PUT|GET|HEAD|POST|DELETE) http", said))
 
     def check_restores(self, at):
         listed = json.loads(self.ok("list", "app", "--json", "--as-of", at).out)["backups"]
@@ -118,13 +130,27 @@ class ObjectLock(unittest.TestCase):
     def test_an_attacker_with_the_agents_key_destroys_nothing(self):
         bucket = self.bucket(lock=True)
         # Of the first, which is larger than a part, the parts are sent with checksums, too.
-        self.history(3, "--part-size", "5MiB", *LOCK)
+        self.history(2, "--part-size", "5MiB", *LOCK, size=8 << 20)
         for key in bucket.keys():
             mode, until = bucket.locked_until(key)
             self.assertEqual(mode, "COMPLIANCE")
             self.assertGreaterEqual(until, time.time() + DAYS * 86400)
+        # The usual backup costs no more than one without locks.
+        counts = []
+        for seed, lock in ((3, ()), (4, LOCK)):
+            change(self.path, seed)
+            counts.append(self.requests("create", self.path, *lock))
+            newest = testlib.backups(self.store, "app")[0]["id"]
+            self.hashes[newest] = testlib.content_hash(self.path)
+        # But what the one in between wrote is locked now, for the last one needs it.
+        self.assertEqual(counts[0] + 1, counts[1])
+        change(self.path, 5)
+        self.assertEqual(self.requests("create", self.path, *LOCK), counts[0])
+        newest = testlib.backups(self.store, "app")[0]["id"]
+        self.hashes[newest] = testlib.content_hash(self.path)
         at = now()
-        intact = bucket.versions()
+        intact = [(key, version) for key, version in bucket.versions() if bucket.is_locked(key)]
+        self.assertEqual(len(intact), len(bucket.keys()) - 1)  # all but one old manifest
 
         for key in bucket.keys():  # hide everything, and put rubbish on top of half of it
             bucket.s3.delete_object(Bucket=bucket.name, Key=key)
@@ -140,8 +166,10 @@ class ObjectLock(unittest.TestCase):
         self.check_restores(at)
         copy = self.scratch / "copy.db"
         self.ok("download", "app", "latest", "--as-of", at, "-o", copy)
-        newest = list(self.hashes)[-1]
         self.assertEqual(testlib.content_hash(copy), self.hashes[newest])
+        result = self.ok("verify", "app", "--read", "--as-of", at, "--json")
+        self.assertEqual(testlib.last_json(result.out)["damaged_count"], 0)
+        self.assertEqual(result.err, "")  # nothing was to be written down
         pages = json.loads(self.ok("diff", "app", *list(self.hashes)[:2], "--pages", "--json",
                                    "--as-of", at).out)
         self.assertGreater(pages["pages"]["changed"], 0)
@@ -160,12 +188,61 @@ class ObjectLock(unittest.TestCase):
         result = self.run_("restore", self.path, "latest", "--as-of", "2020-01-01", "--yes")
         self.assertEqual(result.code, 10, result)
 
+    def test_prune_hides_what_is_locked_and_says_so(self):
+        bucket = self.bucket(lock=True)
+        self.history(3, "--full", *LOCK)
+        at = now()
+        result = self.ok("prune", "app", "--keep-last", "1", "--prune-grace", "0s", "--json", *LOCK)
+        report = json.loads(result.out)
+        self.assertEqual((report["deleted"]["packs"], report["denied"]), (2, 0), report)
+        self.assertEqual(report["locked"]["objects"], 2)
+        self.assertEqual(report["locked"]["bytes"], report["deleted"]["bytes"])
+        self.assertEqual(result.err, "")
+        self.assertEqual(len(testlib.backups(self.store, "app")), 1)
+        self.check_restores(at)
+        # The doctor agrees with the lock, and knows how it compares with the policy.
+        for keep, expected in (("30", "ok"), ("31", "warning")):
+            checks = self.doctor("--keep-daily", keep, "--keep-monthly", "0", *LOCK)
+            self.assertEqual(checks["versions"]["result"], "ok")
+            self.assertEqual(checks["object lock"]["result"], expected, checks)
+        self.assertIn("31", checks["object lock"]["hint"])
+        self.assertIn("not used", self.doctor()["object lock"]["message"])
+
+    def doctor(self, *args, code=0):
+        result = self.run_("doctor", self.path, "--json", *args)
+        self.assertEqual(result.code, code, result)
+        return {check["check"]: check for check in json.loads(result.out)["checks"]}
+
+    def test_a_key_that_may_only_put_and_get(self):
+        bucket = self.bucket()
+        self.history(2)
+        bucket.deny("s3:DeleteObject", "s3:ListBucket", "s3:ListBucketMultipartUploads")
+        change(self.path, 5)
+        self.create("--prune", "--keep-last", "1")  # which knows what it made last
+        for command in (("list", "app"), ("create", self.path, "--force"), ("prune", "app")):
+            result = self.run_(*command)
+            self.assertEqual(result.code, 12, result)
+            self.assertIn("s3:ListBucket", result.err)
+        bucket.deny("s3:DeleteObject", "s3:ListBucketMultipartUploads")
+        self.create("--prune", "--keep-last", "2", "--prune-grace", "0s", "--full")
+        ids = list(self.hashes)[-2:]
+        result = self.ok("prune", "app", "--keep-last", "1", "--prune-grace", "0s")
+        self.assertEqual(result.err.count("may not delete"), 1, result)
+        result = self.ok("verify", "app", ids[-1], "--read")
+        self.assertEqual([b["id"] for b in testlib.backups(self.store, "app")], ids[-1:])
+
     def test_a_bucket_that_cannot_do_it_says_so(self):
         testlib.make_database(self.path)
         self.bucket()
         result = self.run_("create", self.path, *LOCK)
         self.assertEqual(result.code, 2, result)
         self.assertIn("made with Object Lock", result.err)
+        checks = self.doctor(*LOCK, code=3)
+        self.assertEqual(checks["object lock"]["result"], "failure")
+        self.assertIn("made with Object Lock", checks["object lock"]["hint"])
+        checks = self.doctor()
+        self.assertIn("no versions", checks["versions"]["message"])
+        self.assertEqual(checks["object lock"]["result"], "ok")
         self.ok("create", self.path)
         result = self.run_("list", "app", "--as-of", "1m ago")
         self.assertEqual(result.code, 1, result)

@@ -3,6 +3,7 @@
 #include "retention/renew.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -98,7 +99,11 @@ static void rig_dispose(struct rig *rig)
 
 static struct pack_record *pack(struct rig *rig, const char *id)
 {
-    return (struct pack_record *)(uintptr_t)manifest_find_pack(&rig->manifest, id);
+    for (size_t i = 0; i < rig->manifest.pack_count; i++) {
+        if (strcmp(rig->manifest.packs[i].id, id) == 0)
+            return &rig->manifest.packs[i];
+    }
+    abort(); /* a test that names a pack that is not there */
 }
 
 static void renews_what_the_newest_backup_needs_and_no_more(void **state)

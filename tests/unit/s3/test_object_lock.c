@@ -129,6 +129,7 @@ static void a_bucket_that_takes_no_locks_is_the_configurations_fault(void **stat
     }
     assert_int_equal(s3_create_multipart_upload(rig.client, "k", &upload, &rig.err), ERR_CONFIG);
     assert_int_equal(put(&rig), ERR_DENIED);
+    assert_non_null(strstr(rig.err.hint, "s3:PutObjectRetention"));
     assert_int_equal(put(&rig), ERR_PROTOCOL); /* which has nothing to do with locks */
     s3_rig_dispose(&rig);
     LOCK_RIG_INIT(&rig, replies, S3_LOCK_NONE);
