@@ -322,7 +322,7 @@ static int version_abort_uploads(struct object_store *store, const char *prefix,
     (void)prefix;
     (void)before_ms;
     (void)dry_run;
-    (void)ret_count;
+    *ret_count = 0;
     return refuse(store, err);
 }
 
@@ -341,7 +341,7 @@ static int version_lock(struct object_store *store, const char *key, int64_t *re
                         struct err *err)
 {
     (void)key;
-    (void)ret_until_ms;
+    *ret_until_ms = 0;
     return refuse(store, err);
 }
 
