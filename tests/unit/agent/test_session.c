@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "store/object_store.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -129,12 +130,64 @@ static void asks_for_a_store(void **state)
     end(&fixture);
 }
 
+/* Half of what a lock needs is a mistake, and never no lock at all. */
+static void a_lock_has_a_mode_and_a_time(void **state)
+{
+    static const struct {
+        const char *config;
+        int code;
+        const char *words;
+    } rows[] = {
+        { "[store]\nurl = file:///none\nobject_lock = compliance\n", ERR_CONFIG,
+          "object_lock_days is not" },
+        { "[store]\nurl = file:///none\nobject_lock_days = 3\n", ERR_CONFIG, "object_lock is not" },
+        { "[store]\nurl = file:///none\nobject_lock = none\nobject_lock_days = 3\n", 0, "" },
+        { "[store]\nurl = file:///none\nobject_lock = governance\nobject_lock_days = 3\n",
+          ERR_CONFIG, "a directory locks nothing" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fixture fixture = { .argv = { program, list, app } };
+        struct object_store *store = NULL;
+        struct err err = { 0 };
+
+        start(&fixture, rows[i].config, 3);
+        assert_int_equal(session_open_store(&fixture.session, &store, &err), rows[i].code);
+        assert_non_null(strstr(err.msg, rows[i].words));
+        object_store_free(store);
+        end(&fixture);
+    }
+}
+
+static void the_past_needs_a_time_and_versions(void **state)
+{
+    static char then[] = "--as-of=yesterday-ish", now[] = "--as-of=now";
+    static char *const flags[] = { then, now };
+    static const int codes[] = { ERR_CONFIG, ERR_UNSUPPORTED };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture fixture = { .argv = { program, list, app, flags[i] } };
+        struct object_store *store = NULL;
+        struct err err = { 0 };
+
+        start(&fixture, "[store]\nurl = file:///none\n", 4);
+        assert_int_equal(session_open_store(&fixture.session, &store, &err), codes[i]);
+        assert_non_null(strstr(err.msg, "--as-of"));
+        assert_null(store);
+        end(&fixture);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lets_each_source_override_the_next),
         cmocka_unit_test(sets_the_level_of_the_log),
         cmocka_unit_test(asks_for_a_store),
+        cmocka_unit_test(a_lock_has_a_mode_and_a_time),
+        cmocka_unit_test(the_past_needs_a_time_and_versions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

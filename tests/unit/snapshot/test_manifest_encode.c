@@ -61,10 +61,12 @@ static void fields_that_say_nothing_are_left_out_and_others_not(void **state)
     manifest.backups[0].kind = BACKUP_INCREMENTAL;
     manifest.backups[0].trigger = TRIGGER_PRE_RESTORE;
     memcpy(manifest.packs[0].map_base, ID, UUID_TEXT_SIZE);
+    manifest.packs[0].locked_until_ms = 2000;
     manifest.conditional_writes = CONDITIONAL_IGNORED;
     assert_int_equal(manifest_encode(&manifest, &text, NULL), 0);
     assert_null(strstr(text.ptr, "label"));
     assert_non_null(strstr(text.ptr, "\"verified_at\":\"1970-01-01T00:00:01.000Z\""));
+    assert_non_null(strstr(text.ptr, "\"locked_until\":\"1970-01-01T00:00:02.000Z\""));
     assert_non_null(strstr(text.ptr, "\"pinned\":true"));
     assert_non_null(strstr(text.ptr, "\"guarded\":true"));
     assert_non_null(strstr(text.ptr, "\"kind\":\"incremental\""));

@@ -26,6 +26,8 @@ struct rig {
     struct object_store *store;
 };
 
+static int64_t lock_ms; /* of the next rig */
+
 static void rig_init(struct rig *rig, const char *prefix, const struct fake_reply *replies,
                      size_t count)
 {
@@ -35,6 +37,7 @@ static void rig_init(struct rig *rig, const char *prefix, const struct fake_repl
         .endpoint = "http://s3.test",
         .access_key_id = "AKID",
         .secret_access_key = &secret,
+        .lock = { lock_ms > 0 ? S3_LOCK_GOVERNANCE : S3_LOCK_NONE, lock_ms },
     };
 
     memset(rig, 0, sizeof(*rig));
@@ -173,6 +176,51 @@ static void counters_are_those_of_the_client(void **state)
     rig_dispose(&rig);
 }
 
+/* Locks are longer than promised by a quarter, and a day at least. */
+static void what_is_put_is_locked_for_longer_than_promised(void **state)
+{
+    static const struct {
+        int64_t promise_days;
+        const char *until;
+    } rows[] = { { 1, "2026-11-25T07:05:28Z" },
+                 { 4, "2026-11-28T07:05:28Z" },
+                 { 8, "2026-12-03T07:05:28Z" } };
+    static const struct fake_reply replies[] = { FAKE_REPLY(200, NULL, NULL),
+                                                 FAKE_REPLY(200, NULL, NULL) };
+    int64_t until_ms;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rig rig;
+
+        lock_ms = rows[i].promise_days * 86400000;
+        rig_init(&rig, "p", replies, 2);
+        lock_ms = 0;
+        assert_int_equal(rig.store->lock_promise_ms, rows[i].promise_days * 86400000);
+        assert_int_equal(object_put_bytes(rig.store, "a", "abc", 3, OBJECT_PUT_PLAIN, NULL), 0);
+        assert_string_equal(
+            fake_request_header(&rig.fake, 0, "x-amz-object-lock-retain-until-date"),
+            rows[i].until);
+        assert_int_equal(object_lock(rig.store, "a", &until_ms, NULL), 0);
+        assert_int_equal(until_ms, INT64_C(1795417528000) + rig.store->lock_ms);
+        assert_string_equal(rig.fake.requests[1].url.ptr, "http://s3.test/bucket/p/a?retention=");
+        rig_dispose(&rig);
+    }
+}
+
+static void without_a_lock_nothing_is_locked(void **state)
+{
+    int64_t until_ms = 7;
+    struct rig rig;
+
+    (void)state;
+    rig_init(&rig, NULL, NULL, 0);
+    assert_int_equal(rig.store->lock_ms, 0);
+    assert_int_equal(object_lock(rig.store, "a", &until_ms, NULL), ERR_UNSUPPORTED);
+    assert_int_equal(until_ms, 7);
+    rig_dispose(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +230,8 @@ int main(void)
         cmocka_unit_test(an_upload_that_is_dropped_is_aborted),
         cmocka_unit_test(part_sizes_allow_for_ten_thousand_parts),
         cmocka_unit_test(counters_are_those_of_the_client),
+        cmocka_unit_test(what_is_put_is_locked_for_longer_than_promised),
+        cmocka_unit_test(without_a_lock_nothing_is_locked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
