@@ -22,47 +22,54 @@
 #define BUSY_MS   200
 #define HOST_SIZE 256
 
-struct agent {
-    struct jobs *jobs;
-    struct agent_options options;
+/* Of one store. */
+struct lane {
+    struct agent *agent;
     struct queue *queue;
     struct drills *drills;
     pthread_t *workers;
     size_t worker_count;
+};
+
+struct agent {
+    struct jobs *jobs;
+    struct agent_options options;
+    struct lane *lanes;    /* as many as the jobs have */
     pthread_mutex_t mutex; /* of all jobs' slots */
 };
 
 static void *work(void *context)
 {
-    struct agent *agent = context;
+    struct lane *lane = context;
+    struct agent *agent = lane->agent;
     void *item;
 
-    while (queue_pop(agent->queue, &item)) {
+    while (queue_pop(lane->queue, &item)) {
         struct job *job = item;
         const bool ok = job_run(agent->jobs, job) == 0;
 
         (void)pthread_mutex_lock(&agent->mutex);
         job->is_saved = ok;
         slot_end(&job->slot, ok, clock_now_ms(agent->options.clock));
-        watch_next(agent->jobs->watch, job->database.name, job->slot.due_ms);
+        watch_next(agent->jobs->watch, job, job->slot.due_ms);
         (void)pthread_mutex_unlock(&agent->mutex);
     }
     return NULL;
 }
 
 /* Signals are for the thread that sleeps. */
-static int start_workers(struct agent *agent, struct err *err)
+static int start_workers(struct lane *lane, struct err *err)
 {
     sigset_t all, before;
     int r = 0;
 
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (r == 0 && agent->worker_count < agent->options.worker_count) {
-        if (pthread_create(&agent->workers[agent->worker_count], NULL, work, agent) != 0) {
+    while (r == 0 && lane->worker_count < lane->agent->options.worker_count) {
+        if (pthread_create(&lane->workers[lane->worker_count], NULL, work, lane) != 0) {
             r = err_set(err, ERR_IO, "start a thread");
         } else {
-            agent->worker_count++;
+            lane->worker_count++;
         }
     }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -71,18 +78,31 @@ static int start_workers(struct agent *agent, struct err *err)
 
 static void stop_workers(struct agent *agent)
 {
-    if (agent->queue != NULL)
-        queue_close(agent->queue);
-    for (size_t i = 0; i < agent->worker_count; i++)
-        (void)pthread_join(agent->workers[i], NULL);
-    agent->worker_count = 0;
+    for (size_t i = 0; i < agent->jobs->lane_count; i++) {
+        if (agent->lanes[i].queue != NULL)
+            queue_close(agent->lanes[i].queue);
+    }
+    for (size_t i = 0; i < agent->jobs->lane_count; i++) {
+        struct lane *lane = &agent->lanes[i];
+
+        while (lane->worker_count > 0)
+            (void)pthread_join(lane->workers[--lane->worker_count], NULL);
+    }
+}
+
+static void stop_drills(struct agent *agent)
+{
+    for (size_t i = 0; i < agent->jobs->lane_count; i++) {
+        drills_stop(agent->lanes[i].drills);
+        agent->lanes[i].drills = NULL;
+    }
 }
 
 /* The queue has room for every job, and a job that runs is not in it: so this never waits. */
 static void start_job(struct agent *agent, struct job *job)
 {
     slot_begin(&job->slot);
-    (void)queue_push(agent->queue, job);
+    (void)queue_push(agent->lanes[job->lane].queue, job);
 }
 
 static bool may_start(struct agent *agent, struct job *job, bool all, int64_t now_ms)
@@ -94,7 +114,7 @@ static bool may_start(struct agent *agent, struct job *job, bool all, int64_t no
         slot_ask(&job->slot);
     if (job->slot.running || (!due && !all))
         return false;
-    return options->is_held == NULL || !options->is_held(options->context, job->database.name);
+    return options->is_held == NULL || !options->is_held(options->context, job);
 }
 
 int64_t agent_poll(struct agent *agent, bool all, size_t *ret_running)
@@ -133,7 +153,7 @@ size_t agent_count_running(struct agent *agent)
     return running;
 }
 
-bool agent_runs(struct agent *agent, const char *name)
+bool agent_runs(struct agent *agent, const struct job *other)
 {
     bool runs = false;
 
@@ -141,7 +161,7 @@ bool agent_runs(struct agent *agent, const char *name)
     for (size_t i = 0; i < agent->jobs->count; i++) {
         const struct job *job = &agent->jobs->items[i];
 
-        runs = runs || (job->slot.running && strcmp(job->database.name, name) == 0);
+        runs = runs || (job->slot.running && job_is(job, other));
     }
     (void)pthread_mutex_unlock(&agent->mutex);
     return runs;
@@ -151,13 +171,15 @@ void agent_retire(struct agent *agent)
 {
     void *item;
 
-    drills_stop(agent->drills);
-    agent->drills = NULL;
+    stop_drills(agent);
     (void)pthread_mutex_lock(&agent->mutex);
-    while (queue_try_pop(agent->queue, &item)) /* was to run, and has not begun */
-        ((struct job *)item)->slot.running = false;
+    for (size_t i = 0; i < agent->jobs->lane_count; i++) {
+        while (queue_try_pop(agent->lanes[i].queue, &item)) /* was to run, and has not begun */
+            ((struct job *)item)->slot.running = false;
+    }
     (void)pthread_mutex_unlock(&agent->mutex);
-    queue_close(agent->queue);
+    for (size_t i = 0; i < agent->jobs->lane_count; i++)
+        queue_close(agent->lanes[i].queue);
 }
 
 void agent_wait(struct agent *agent, int64_t deadline_ms)
@@ -187,8 +209,7 @@ void agent_finish(struct agent *agent, int64_t deadline_ms)
     const struct agent_options *options = &agent->options;
     size_t running = 0;
 
-    drills_stop(agent->drills);
-    agent->drills = NULL;
+    stop_drills(agent);
     agent_wait(agent, deadline_ms);
     forget_saved(agent);
     if (options->final_backup && clock_mono_ms(options->clock) < deadline_ms &&
@@ -216,8 +237,23 @@ static void init_slots(struct agent *agent)
         (void)snprintf(seed, sizeof(seed), "%s/%s", host, job->database.name);
         slot_init(&job->slot, &job->schedule, schedule_jitter_ms(seed, agent->options.jitter_ms),
                   job->status.success_ms, now_ms);
-        watch_next(agent->jobs->watch, job->database.name, job->slot.due_ms);
+        watch_next(agent->jobs->watch, job, job->slot.due_ms);
     }
+}
+
+static int init_lanes(struct agent *agent, struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < agent->jobs->lane_count; i++) {
+        struct lane *lane = &agent->lanes[i];
+
+        lane->agent = agent;
+        lane->workers = calloc(agent->options.worker_count, sizeof(*lane->workers));
+        r = lane->workers == NULL ? err_nomem(err)
+                                  : queue_new(agent->jobs->count + 1, &lane->queue, err);
+    }
+    return r;
 }
 
 int agent_start(struct jobs *jobs, const struct agent_options *options, struct agent **ret_agent,
@@ -228,21 +264,22 @@ int agent_start(struct jobs *jobs, const struct agent_options *options, struct a
 
     if (agent == NULL)
         return err_nomem(err);
-    agent->workers = calloc(options->worker_count, sizeof(*agent->workers));
-    if (agent->workers == NULL) {
+    agent->lanes = calloc(jobs->lane_count + 1, sizeof(*agent->lanes));
+    if (agent->lanes == NULL) {
         free(agent);
         return err_nomem(err);
     }
     (void)pthread_mutex_init(&agent->mutex, NULL);
     agent->jobs = jobs;
     agent->options = *options;
-    r = queue_new(jobs->count + 1, &agent->queue, err);
-    if (r == 0) {
-        init_slots(agent);
-        r = start_workers(agent, err);
-    }
+    r = init_lanes(agent, err);
     if (r == 0)
-        r = drills_start(jobs, options, &agent->drills, err);
+        init_slots(agent);
+    for (size_t i = 0; r == 0 && i < jobs->lane_count; i++) {
+        r = start_workers(&agent->lanes[i], err);
+        if (r == 0)
+            r = drills_start(jobs, i, options, &agent->lanes[i].drills, err);
+    }
     if (r < 0) {
         agent_free(agent);
         return r;
@@ -255,10 +292,13 @@ void agent_free(struct agent *agent)
 {
     if (agent == NULL)
         return;
-    drills_stop(agent->drills);
+    stop_drills(agent);
     stop_workers(agent);
-    queue_free(agent->queue);
-    free(agent->workers);
+    for (size_t i = 0; i < agent->jobs->lane_count; i++) {
+        queue_free(agent->lanes[i].queue);
+        free(agent->lanes[i].workers);
+    }
+    free(agent->lanes);
     (void)pthread_mutex_destroy(&agent->mutex);
     free(agent);
 }

@@ -2,7 +2,8 @@
  * agent.h - backs a set of databases up on their schedules, a bounded number at a time.
  *
  * Whoever polls keeps the schedules; workers make the backups, so that a slow or failing database
- * does not delay the others.  See slot.h for what is due when.
+ * does not delay the others; each store has workers of its own, so that one that does not answer
+ * occupies none that another one needs.  See slot.h for what is due when.
  */
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
@@ -15,17 +16,18 @@ struct agent;
 struct clock;
 struct cancel;
 struct err;
+struct job;
 struct jobs;
 
 struct agent_options {
-    size_t worker_count; /* 1 or more */
+    size_t worker_count; /* of each store; 1 or more */
     bool final_backup;   /* a last one of each database, when asked to stop */
     int64_t jitter_ms;   /* databases start up to so much later than their slots */
     struct clock *clock;
     struct cancel *abort_jobs; /* that the jobs were loaded with */
 
-    /* Whether somebody else is backing that database up, so that it must wait.  May be NULL. */
-    bool (*is_held)(void *context, const char *name);
+    /* Whether somebody else is doing that job, so that it must wait.  May be NULL. */
+    bool (*is_held)(void *context, const struct job *job);
     /* Called now and then while agent_finish() waits.  May be NULL. */
     void (*tick)(void *context);
     void *context; /* of both */
@@ -43,7 +45,7 @@ int64_t agent_poll(struct agent *agent, bool all, size_t *ret_running);
 /* Start nothing more; what is under way goes on. */
 void agent_retire(struct agent *agent);
 size_t agent_count_running(struct agent *agent);
-bool agent_runs(struct agent *agent, const char *name);
+bool agent_runs(struct agent *agent, const struct job *job);
 
 /* For what is under way to end, until the deadline of the monotonic clock. */
 void agent_wait(struct agent *agent, int64_t deadline_ms);

@@ -31,11 +31,14 @@ static void add_fact(struct hook *hook, const char *name, const char *value)
     hook->facts[hook->fact_count++] = (struct hook_fact){ name, value };
 }
 
-static void add_database(struct hook *hook, const struct database *database)
+static void add_database(struct hook *hook, const struct session *session,
+                         const struct database *database)
 {
     add_fact(hook, "HOLDFAST_HOOK", hook->name);
     add_fact(hook, "HOLDFAST_DATABASE", database->name);
     add_fact(hook, "HOLDFAST_PATH", database->path);
+    if (session->store != NULL) /* which a holdfast that the hook runs heeds, too */
+        add_fact(hook, "HOLDFAST_STORE", session->store->name);
 }
 
 int backup_hooks_before(const struct session *session, const struct database *database,
@@ -46,7 +49,7 @@ int backup_hooks_before(const struct session *session, const struct database *da
     if (hook.command == NULL)
         return 0;
     hook.cancel = session->cancel;
-    add_database(&hook, database);
+    add_database(&hook, session, database);
     return hook_run(&hook, err);
 }
 
@@ -68,7 +71,7 @@ void backup_hooks_after(const struct session *session, const struct database *da
     if (hook.command == NULL)
         return;
     (void)snprintf(duration, sizeof(duration), "%" PRId64, outcome->duration_ms);
-    add_database(&hook, database);
+    add_database(&hook, session, database);
     add_fact(&hook, "HOLDFAST_OUTCOME", outcome_name(result));
     add_fact(&hook, "HOLDFAST_DURATION_MS", duration);
     add_fact(&hook, "HOLDFAST_ERROR", result == NULL ? outcome->message : NULL);

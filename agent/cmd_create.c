@@ -2,9 +2,11 @@
 
 #include "agent/backup_job.h"
 #include "agent/console.h"
+#include "agent/hints.h"
 #include "agent/output.h"
 #include "agent/progress_bar.h"
 #include "agent/session.h"
+#include "agent/store_choice.h"
 #include "agent/text.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -14,6 +16,8 @@
 #include "snapshot/sqlite_db.h"
 #include "store/object_store.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -51,6 +55,7 @@ static int print_created(struct session *session, const struct object_store *sto
                          const struct database *database, const struct backup_record *record,
                          bool unchanged, struct err *err)
 {
+    const char *store_name = session_store_name(session);
     struct buf text = BUF_INIT(TEXT_LEN_MAX);
     json_t *document;
     int r;
@@ -59,9 +64,12 @@ static int print_created(struct session *session, const struct object_store *sto
         document = backup_json(record);
         (void)json_object_set_new(document, "database", json_string(database->name));
         (void)json_object_set_new(document, "store", text_json(store->url));
+        (void)json_object_set_new(document, "store_name", store_json(session));
         (void)json_object_set_new(document, "unchanged", json_boolean(unchanged));
         return output_json(session->out, document, err);
     }
+    if (store_name != NULL)
+        buf_addf(&text, "%s in %s:\n", database->name, store_name);
     if (unchanged) {
         buf_addf(&text,
                  "nothing has changed since the last backup of '%s', so none was made "
@@ -75,10 +83,10 @@ static int print_created(struct session *session, const struct object_store *sto
     return r;
 }
 
-static int back_up(struct session *session, struct object_store *store,
-                   const struct database *database, struct err *err)
+static struct backup_job job_of(const struct session *session, struct object_store *store,
+                                const struct database *database)
 {
-    struct backup_job job = {
+    return (struct backup_job){
         .store = store,
         .database = database,
         .label = session->args->flags[FLAG_LABEL],
@@ -88,6 +96,12 @@ static int back_up(struct session *session, struct object_store *store,
         .full = args_has(session->args, FLAG_FULL),
         .prune = args_has(session->args, FLAG_PRUNE),
     };
+}
+
+static int back_up(struct session *session, struct object_store *store,
+                   const struct database *database, struct err *err)
+{
+    struct backup_job job = job_of(session, store, database);
     struct progress_bar *bar = NULL;
     struct backup_job_result result = { .report = { .unchanged = false } };
     char what[PROGRESS_WHAT_LEN];
@@ -155,10 +169,133 @@ static int try_only(struct session *session, struct object_store *store,
                  : print_plan(session, store, database, (uint64_t)(page_size * page_count), err);
 }
 
-int cmd_create(struct session *session, struct err *err)
+static int create_in_one(struct session *session, const struct database *database, struct err *err)
 {
     struct object_store *store = NULL;
+    int r;
+
+    r = session_open_store(session, &store, err);
+    if (r == 0) {
+        r = args_has(session->args, FLAG_DRY_RUN) ? try_only(session, store, database, err)
+                                                  : back_up(session, store, database, err);
+    }
+    object_store_free(store);
+    return r;
+}
+
+/* One of several stores, in a thread of its own: none waits for one that does not answer. */
+struct copy {
+    struct session session;
+    const struct database *database;
+    struct object_store *store;
+    struct backup_job_result result;
+    int r; /* with err: what it failed with */
+    struct err err;
+    pthread_t thread;
+    bool has_thread;
+};
+
+static void *make_copy(void *context)
+{
+    struct copy *copy = context;
+    struct backup_job job;
+
+    copy->r = session_open_store(&copy->session, &copy->store, &copy->err);
+    if (copy->r == 0) {
+        job = job_of(&copy->session, copy->store, copy->database);
+        copy->r = backup_job_run(&copy->session, &job, &copy->result, &copy->err);
+    }
+    return NULL;
+}
+
+/* Signals are for this thread. */
+static void make_copies(struct copy *copies, size_t count)
+{
+    sigset_t all, before;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    for (size_t i = 0; i < count; i++) {
+        copies[i].has_thread = pthread_create(&copies[i].thread, NULL, make_copy, &copies[i]) == 0;
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    for (size_t i = 0; i < count; i++) {
+        if (copies[i].has_thread) {
+            (void)pthread_join(copies[i].thread, NULL);
+        } else {
+            (void)make_copy(&copies[i]);
+        }
+    }
+}
+
+/* Fails only with what concerns them all. */
+static int report_copy(struct copy *copy, size_t *failed, struct err *err)
+{
+    struct session *session = &copy->session;
+    int r = copy->r;
+
+    if (r == 0)
+        r = print_created(session, copy->store, copy->database, &copy->result.record,
+                          copy->result.report.unchanged, &copy->err);
+    if (r == ERR_CANCELED || r == ERR_NOMEM) {
+        if (err != NULL)
+            *err = copy->err;
+        return r;
+    }
+    if (r < 0) {
+        ++*failed;
+        (void)err_wrap(&copy->err, r, "backup '%s' in '%s'", copy->database->name,
+                       session_store_name(session));
+        hints_add(&copy->err);
+        console_error(session->console, &copy->err);
+    }
+    return 0;
+}
+
+static int create_in_all(struct session *session, const struct database *database,
+                         const struct store_choice *choice, struct err *err)
+{
+    struct copy *copies = calloc(choice->count, sizeof(*copies));
+    size_t failed = 0;
+    int r = 0;
+
+    if (copies == NULL)
+        return err_nomem(err);
+    for (size_t i = 0; i < choice->count; i++) {
+        copies[i].session = *session;
+        session_use_store(&copies[i].session, choice->items[i]);
+        copies[i].database = database;
+    }
+    make_copies(copies, choice->count);
+    for (size_t i = 0; i < choice->count; i++) {
+        if (r == 0)
+            r = report_copy(&copies[i], &failed, err);
+        backup_record_dispose(&copies[i].result.record);
+        object_store_free(copies[i].store);
+    }
+    if (r == 0 && failed > 0)
+        r = err_set(err, ERR_PARTIAL, "%zu of %zu stores have no new backup", failed,
+                    choice->count);
+    free(copies);
+    return r;
+}
+
+static int create_one_by_one(struct session *session, const struct database *database,
+                             const struct store_choice *choice, struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < choice->count; i++) {
+        session_use_store(session, choice->items[i]);
+        r = create_in_one(session, database, err);
+    }
+    return r;
+}
+
+int cmd_create(struct session *session, struct err *err)
+{
     struct database database = { 0 };
+    struct store_choice choice;
     int r;
 
     r = check_label(session->args->flags[FLAG_LABEL], err);
@@ -169,14 +306,14 @@ int cmd_create(struct session *session, struct err *err)
         return r;
     r = check_path(database.path, err);
     if (r == 0)
-        r = session_open_store(session, &store, err);
+        r = store_choice_make(session, &choice, err);
     if (r == 0) {
-        r = args_has(session->args, FLAG_DRY_RUN) ? try_only(session, store, &database, err)
-                                                  : back_up(session, store, &database, err);
+        r = choice.count > 1 && !args_has(session->args, FLAG_DRY_RUN)
+                ? create_in_all(session, &database, &choice, err)
+                : create_one_by_one(session, &database, &choice, err);
     }
     if (r < 0)
         r = err_wrap(err, r, "backup '%s'", database.name);
-    object_store_free(store);
     database_dispose(&database);
     return r;
 }

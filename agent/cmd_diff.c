@@ -5,6 +5,7 @@
 #include "agent/output.h"
 #include "agent/progress_bar.h"
 #include "agent/session.h"
+#include "agent/store_choice.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -136,7 +137,9 @@ int cmd_diff(struct session *session, struct err *err)
     r = session_find_database(session, DATABASE_NEED_NAME, &diff.database, err);
     if (r < 0)
         return r;
-    r = run(&diff, err);
+    r = store_choice_use_first(session, err);
+    if (r == 0)
+        r = run(&diff, err);
     if (r < 0)
         r = err_wrap(err, r, "diff '%s'", diff.database.name);
     manifest_dispose(&diff.manifest);

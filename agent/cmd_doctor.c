@@ -4,6 +4,7 @@
 #include "agent/doctor.h"
 #include "agent/doctor_report.h"
 #include "agent/session.h"
+#include "agent/store_choice.h"
 #include "base/cancel.h"
 #include "base/err.h"
 #include "store/object_store.h"
@@ -76,7 +77,8 @@ static void check_way_to(struct visit *visit, const struct session *session)
 
 static void check_store(struct visit *visit, const struct session *session, const char *name)
 {
-    const char *url = settings_text(&session->settings, OPTION_URL);
+    const char *url = session->store != NULL ? config_store_url(&session->config, session->store)
+                                             : settings_text(&session->settings, OPTION_URL);
     struct object_store *store = NULL;
     struct err err = { 0 };
 
@@ -97,6 +99,23 @@ static void check_store(struct visit *visit, const struct session *session, cons
     object_store_free(store);
 }
 
+static void check_stores(struct visit *visit, struct session *session, const char *name)
+{
+    struct store_choice choice;
+    struct err err = { 0 };
+
+    if (store_choice_make(session, &choice, &err) < 0) {
+        doctor_subject(&visit->report, "stores of %s", name);
+        doctor_fail(&visit->report, "settings", &err);
+        return;
+    }
+    for (size_t i = 0; i < choice.count; i++) {
+        session_use_store(session, choice.items[i]);
+        check_store(visit, session, name);
+    }
+    session_use_store(session, NULL);
+}
+
 static void check_database(struct visit *visit, const struct database *database)
 {
     struct session own = session_for(visit->session, database->options, visit->session->cancel);
@@ -106,7 +125,7 @@ static void check_database(struct visit *visit, const struct database *database)
         doctor_check_database(&visit->report, &own, database, args_has(own.args, FLAG_QUICK_CHECK));
     if (size > visit->size_max)
         visit->size_max = size;
-    check_store(visit, &own, database->name);
+    check_stores(visit, &own, database->name);
 }
 
 static void check_named(struct visit *visit, const char *argument)
@@ -134,7 +153,7 @@ static void check_all(struct visit *visit)
     for (size_t i = 0; i < count && !cancel_is_set(visit->session->cancel); i++)
         check_named(visit, named > 0 ? args->positionals[i] : config->databases[i].name);
     if (visit->store_count == 0) /* of no database's */
-        check_store(visit, visit->session, NO_DATABASE);
+        check_stores(visit, visit->session, NO_DATABASE);
     doctor_check_directories(&visit->report, visit->session, visit->size_max);
 }
 

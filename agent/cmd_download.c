@@ -5,6 +5,7 @@
 #include "agent/output.h"
 #include "agent/progress_bar.h"
 #include "agent/session.h"
+#include "agent/store_choice.h"
 #include "agent/text.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -188,7 +189,9 @@ int cmd_download(struct session *session, struct err *err)
     r = session_find_database(session, DATABASE_NEED_NAME, &download.database, err);
     if (r < 0)
         return r;
-    r = run(&download, err);
+    r = store_choice_use_first(session, err);
+    if (r == 0)
+        r = run(&download, err);
     if (r < 0)
         r = err_wrap(err, r, "download '%s'", download.database.name);
     free(download.path);

@@ -27,6 +27,7 @@ static int restore_what_is_missing(struct session *session, struct err *err)
     int r;
 
     r = jobs_load(session, session->cancel, &jobs, err);
+    /* A database's stores in their order, until one has a backup: then it is there. */
     for (size_t i = 0; r == 0 && i < jobs.count; i++) {
         enum missing_outcome outcome;
 

@@ -3,6 +3,7 @@
 #include "agent/console.h"
 #include "agent/output.h"
 #include "agent/session.h"
+#include "agent/store_choice.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -60,7 +61,9 @@ int cmd_list(struct session *session, struct err *err)
     r = session_find_database(session, DATABASE_NEED_NAME, &database, err);
     if (r < 0)
         return r;
-    r = session_open_store(session, &store, err);
+    r = store_choice_use_first(session, err);
+    if (r == 0)
+        r = session_open_store(session, &store, err);
     if (r == 0)
         r = catalog_load(store, database.name, false, &manifest, err);
     if (r == 0) {

@@ -3,6 +3,7 @@
 #include "agent/job_status.h"
 #include "agent/output.h"
 #include "agent/session.h"
+#include "agent/store_choice.h"
 #include "agent/text.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -115,7 +116,9 @@ static int run_pin(struct session *session, bool pinned, struct err *err)
     r = session_find_database(session, DATABASE_NEED_NAME, &database, err);
     if (r < 0)
         return r;
-    r = session_open_store(session, &store, err);
+    r = store_choice_use_first(session, err);
+    if (r == 0)
+        r = session_open_store(session, &store, err);
     if (r == 0)
         r = change_pin(session, store, &database, pinned, err);
     object_store_free(store);

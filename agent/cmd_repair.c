@@ -3,6 +3,7 @@
 #include "agent/output.h"
 #include "agent/progress_bar.h"
 #include "agent/session.h"
+#include "agent/store_choice.h"
 #include "agent/text.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -199,7 +200,9 @@ int cmd_repair(struct session *session, struct err *err)
     if (r < 0)
         return r;
     repair.database = &database;
-    r = session_open_store(session, &repair.store, err);
+    r = store_choice_use_first(session, err);
+    if (r == 0)
+        r = session_open_store(session, &repair.store, err);
     if (r == 0)
         r = run(&repair, err);
     if (r < 0)

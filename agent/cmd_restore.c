@@ -7,6 +7,7 @@
 #include "agent/prompt.h"
 #include "agent/restore_missing.h"
 #include "agent/session.h"
+#include "agent/store_choice.h"
 #include "agent/text.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -263,19 +264,43 @@ static int put_back(struct restore *restore, struct restore_options *options, st
     return r;
 }
 
+/* The first store that has a backup.  One that does not answer ends it: what the next one has may
+ * be older. */
+static int load_from_any(struct restore *restore, bool *ret_none, struct err *err)
+{
+    struct store_choice choice;
+    int r;
+
+    r = store_choice_make(restore->session, &choice, err);
+    *ret_none = true;
+    for (size_t i = 0; r == 0 && *ret_none && i < choice.count; i++) {
+        session_use_store(restore->session, choice.items[i]);
+        object_store_free(restore->store);
+        restore->store = NULL;
+        *ret_none = false;
+        r = session_open_store(restore->session, &restore->store, err);
+        if (r == 0) {
+            r = restore_missing_load(restore->store, restore->database.name, &restore->manifest,
+                                     ret_none, err);
+        }
+    }
+    return r;
+}
+
 /* ret_none: there is no backup at all yet, and with --if-missing that is well. */
 static int find_backup(struct restore *restore, bool *ret_none, struct err *err)
 {
     const bool if_missing = args_has(restore->session->args, FLAG_IF_MISSING);
     int r;
 
-    r = session_open_store(restore->session, &restore->store, err);
-    if (r < 0)
-        return r;
     if (if_missing) {
-        r = restore_missing_load(restore->store, restore->database.name, &restore->manifest,
-                                 ret_none, err);
+        r = load_from_any(restore, ret_none, err);
     } else {
+        r = store_choice_use_first(restore->session, err);
+        if (r == 0)
+            r = session_open_store(restore->session, &restore->store, err);
+        if (r < 0)
+            return r;
         r = catalog_load(restore->store, restore->database.name, false, &restore->manifest, err);
     }
     if (r < 0 || *ret_none)

@@ -34,6 +34,7 @@ static json_t *jobs_json(const struct jobs *jobs, int64_t now_ms)
         json_t *entry = job_status_json(&job->status);
 
         (void)json_object_set_new(entry, "database", json_string(job->database.name));
+        (void)json_object_set_new(entry, "store_name", store_json(&job->session));
         (void)json_object_set_new(entry, "next_run", time_json(next_run(job, now_ms)));
         drill_status_json(&job->drill, entry);
         (void)json_object_set_new(entry, "next_drill", time_json(next_drill(job, now_ms)));
@@ -68,10 +69,13 @@ static void add_drill_text(struct buf *text, const struct job *job, int64_t now_
 static void add_job_text(struct buf *text, const struct job *job, int64_t now_ms)
 {
     const struct job_status *status = &job->status;
+    const char *store = session_store_name(&job->session);
     const int64_t next = next_run(job, now_ms);
     char when[FORMAT_TIME_SIZE];
 
     text_escape(text, job->database.name);
+    if (store != NULL)
+        buf_addf(text, " in %s", store);
     buf_add_text(text, "\n  last good backup   ");
     health_add_when(text, status->success_ms, now_ms);
     if (status->backup_id[0] != '\0')
@@ -86,8 +90,8 @@ static void add_job_text(struct buf *text, const struct job *job, int64_t now_ms
     if (status->shrunk) {
         buf_add_text(text, "\n  HAS LOST MUCH      ");
         text_escape(text, status->shrunk_reason);
-        buf_addf(text, "; kept until 'holdfast unpin %s %.8s'", job->database.name,
-                 status->kept_id);
+        buf_addf(text, "; kept until 'holdfast unpin %s %.8s%s%s'", job->database.name,
+                 status->kept_id, store != NULL ? " --store " : "", store != NULL ? store : "");
     }
     if (next != 0) {
         format_time_local(next, when);
@@ -135,12 +139,12 @@ int cmd_health(struct session *session, struct err *err)
 
         if (health_is_enough(health_of(&job->status, &job->drill, deadline_ms, now_ms)))
             continue;
-        buf_addf(&names, "%s'%s': ", failed++ > 0 ? ", " : "", job->database.name);
+        buf_addf(&names, "%s%s: ", failed++ > 0 ? ", " : "", job->title);
         health_explain(&names, &job->status, &job->drill, deadline_ms, now_ms);
     }
     if (r == 0 && failed > 0) {
-        r = err_set(err, ERR_PARTIAL, "%zu of %zu databases are not backed up as they should be",
-                    failed, jobs.count);
+        r = err_set(err, ERR_PARTIAL, "%zu of %zu databases%s are not backed up as they should be",
+                    failed, jobs.count, jobs_counted(&jobs));
         err_hint(err, "%.370s", names.ptr);
     }
     buf_dispose(&names);

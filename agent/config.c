@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 #define DATABASE_PREFIX "database:"
+#define STORE_PREFIX    "store:"
 /* What inih keeps of a section's name before it cuts the rest off without a word. */
 #define SECTION_LEN_MAX 49
 
@@ -30,6 +31,7 @@ struct parser {
     unsigned line;
     const char *section;              /* of the options; NULL before the first one */
     struct config_database *database; /* that the section is of; NULL for the others */
+    struct config_store *store;       /* the same */
     int r;                            /* the first failure, after which nothing is read */
     struct err *err;
 };
@@ -41,8 +43,17 @@ static void config_database_dispose(struct config_database *database)
     option_set_dispose(&database->options);
 }
 
+static void config_store_dispose(struct config_store *store)
+{
+    free(store->name);
+    option_set_dispose(&store->options);
+}
+
 void config_dispose(struct config *config)
 {
+    for (size_t i = 0; i < config->store_count; i++)
+        config_store_dispose(&config->stores[i]);
+    free(config->stores);
     for (size_t i = 0; i < config->database_count; i++)
         config_database_dispose(&config->databases[i]);
     free(config->databases);
@@ -58,6 +69,35 @@ const struct config_database *config_find_database(const struct config *config, 
             return &config->databases[i];
     }
     return NULL;
+}
+
+const struct config_store *config_find_store(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->store_count; i++) {
+        if (strcmp(config->stores[i].name, name) == 0)
+            return &config->stores[i];
+    }
+    return NULL;
+}
+
+const char *config_store_url(const struct config *config, const struct config_store *store)
+{
+    const struct option_set *set = store->is_default ? &config->options : &store->options;
+
+    return set->values[OPTION_URL].text;
+}
+
+/* Whether the section is of one database or store, and has the keys that such a one may have. */
+static bool is_of_one(const struct parser *parser)
+{
+    return parser->database != NULL || parser->store != NULL;
+}
+
+static const char *name_of_one(const struct parser *parser)
+{
+    if (parser->store != NULL)
+        return parser->store->name;
+    return parser->database != NULL ? parser->database->name : "";
 }
 
 static int fail_at(struct parser *parser, int r)
@@ -109,18 +149,60 @@ static int begin_database(struct parser *parser, const char *name)
     return 0;
 }
 
+/* Another store at the end; where one stands may change. */
+static int add_store(struct config *config, const char *name, unsigned line,
+                     struct config_store **ret_store, struct err *err)
+{
+    struct config_store *stores, *store;
+
+    stores = reallocarray(config->stores, config->store_count + 1, sizeof(*stores));
+    if (stores == NULL)
+        return err_nomem(err);
+    config->stores = stores;
+    store = &stores[config->store_count];
+    *store = (struct config_store){ .line = line, .name = strdup(name) };
+    if (store->name == NULL)
+        return err_nomem(err);
+    config->store_count++;
+    *ret_store = store;
+    return 0;
+}
+
+/* The name is that of a directory in the state directory, too. */
+static int begin_store(struct parser *parser, const char *name)
+{
+    if (database_name_check(name, NULL) < 0) {
+        (void)err_set(parser->err, ERR_CONFIG, "'%s' cannot be the name of a store", name);
+        err_hint(parser->err, "letters, digits, '.', '_' and '-', not beginning with '.' or '-'");
+        return ERR_CONFIG;
+    }
+    if (strcmp(name, CONFIG_STORE_DEFAULT) == 0) {
+        (void)err_set(parser->err, ERR_CONFIG, "'%s' is the name of the store in [store]", name);
+        return ERR_CONFIG;
+    }
+    if (config_find_store(parser->config, name) != NULL)
+        return err_set(parser->err, ERR_CONFIG, "store '%s' has a section already", name);
+    if (parser->config->store_count + 1 == CONFIG_STORES_MAX)
+        return err_set(parser->err, ERR_CONFIG, "more than %d stores", CONFIG_STORES_MAX - 1);
+    parser->section = STORE_PREFIX;
+    return add_store(parser->config, name, parser->line, &parser->store, parser->err);
+}
+
 static int begin_section(struct parser *parser, const char *name)
 {
     struct nearest nearest;
     int r;
 
     parser->database = NULL;
+    parser->store = NULL;
     if (strlen(name) > SECTION_LEN_MAX) {
         return err_set(parser->err, ERR_CONFIG, "a section's name has at most %d characters",
                        SECTION_LEN_MAX);
     }
     if (strncmp(name, DATABASE_PREFIX, strlen(DATABASE_PREFIX)) == 0)
         return begin_database(parser, name + strlen(DATABASE_PREFIX));
+    if (strncmp(name, STORE_PREFIX, strlen(STORE_PREFIX)) == 0)
+        return begin_store(parser, name + strlen(STORE_PREFIX));
     nearest_init(&nearest, name);
     parser->section = known_section(name, &nearest);
     if (parser->section != NULL)
@@ -129,8 +211,8 @@ static int begin_section(struct parser *parser, const char *name)
     if (strncmp(name, "database", strlen("database")) == 0)
         err_hint(parser->err, "a database's section is written [database:NAME]");
     hint_nearest(parser, &nearest);
-    err_hint(parser->err, "there are [store], [agent], [backup], [retention], [hooks], [notify], "
-                          "[verify] and [database:NAME]");
+    err_hint(parser->err, "there are [store], [store:NAME], [agent], [backup], [retention], "
+                          "[hooks], [notify], [verify] and [database:NAME]");
     return r;
 }
 
@@ -215,29 +297,30 @@ static int put_path(struct parser *parser, const char *value)
 
 static int unknown_key(struct parser *parser, const char *key)
 {
-    const bool in_database = parser->database != NULL;
+    const bool of_one = is_of_one(parser);
     struct nearest nearest;
     struct option_name name;
     int r;
 
     nearest_init(&nearest, key);
-    if (in_database)
+    if (parser->database != NULL)
         nearest_offer(&nearest, "path");
     for (size_t id = 0; id < OPTION_COUNT; id++) {
         const struct option_spec *spec = option_spec((enum option_id)id);
 
-        if (in_database ? spec->per_database : strcmp(spec->section, parser->section) == 0)
-            nearest_offer(&nearest, option_key(spec, in_database));
+        if (of_one ? spec->per_database : strcmp(spec->section, parser->section) == 0)
+            nearest_offer(&nearest, option_key(spec, of_one));
     }
     r = err_set(parser->err, ERR_CONFIG, "no key '%s' in [%s%s]", key, parser->section,
-                in_database ? parser->database->name : "");
+                name_of_one(parser));
     for (size_t id = 0; id < OPTION_COUNT; id++) {
         const struct option_spec *spec = option_spec((enum option_id)id);
 
         if (!option_find_key(spec->section, false, key, &name))
             continue;
-        if (in_database && option_spec(name.id)->database_key != NULL) {
-            err_hint(parser->err, "in a database's section it is called '%s'",
+        if (of_one && option_spec(name.id)->database_key != NULL) {
+            err_hint(parser->err, "in a %s's section it is called '%s'",
+                     parser->store != NULL ? "store" : "database",
                      option_key(option_spec(name.id), true));
         } else {
             err_hint(parser->err, "'%s' belongs to [%s]", key, option_spec(name.id)->section);
@@ -251,8 +334,9 @@ static int unknown_key(struct parser *parser, const char *key)
 static int put_option(struct parser *parser, struct option_name name, const char *key,
                       const char *value)
 {
-    struct option_set *set =
-        parser->database != NULL ? &parser->database->options : &parser->config->options;
+    struct option_set *set = parser->store != NULL      ? &parser->store->options
+                             : parser->database != NULL ? &parser->database->options
+                                                        : &parser->config->options;
 
     /* Where a service is started from is nobody's idea of where its files are. */
     if ((name.is_file || option_spec(name.id)->type == OPTION_PATH) && *value != '/' &&
@@ -276,7 +360,8 @@ static int take_pair(void *user, const char *section, const char *key, const cha
         err_hint(parser->err, "begin with [store]");
     } else if (parser->database != NULL && strcmp(key, "path") == 0) {
         r = put_path(parser, value);
-    } else if (option_find_key(parser->section, parser->database != NULL, key, &name)) {
+    } else if (option_find_key(parser->section, is_of_one(parser), key, &name) &&
+               (parser->store == NULL || name.id != OPTION_STORES)) {
         r = put_option(parser, name, key, value);
     } else {
         r = unknown_key(parser, key);
@@ -301,6 +386,31 @@ static int check_databases(struct parser *parser)
     return 0;
 }
 
+static int check_stores(struct parser *parser)
+{
+    struct config *config = parser->config;
+    struct config_store *store, first;
+    int r;
+
+    for (size_t i = 0; i < config->store_count; i++) {
+        if (config_store_url(config, &config->stores[i]) != NULL)
+            continue;
+        parser->line = config->stores[i].line;
+        (void)err_set(parser->err, ERR_CONFIG, "store '%s' has no url", config->stores[i].name);
+        return fail_at(parser, ERR_CONFIG);
+    }
+    if (config->store_count == 0 || config->options.values[OPTION_URL].text == NULL)
+        return 0;
+    r = add_store(config, CONFIG_STORE_DEFAULT, 0, &store, parser->err);
+    if (r < 0)
+        return r;
+    store->is_default = true;
+    first = *store;
+    memmove(&config->stores[1], config->stores, (config->store_count - 1) * sizeof(first));
+    config->stores[0] = first;
+    return 0;
+}
+
 static int parse(struct parser *parser)
 {
     static const char mark[] = "\xef\xbb\xbf"; /* of UTF-8, by editors that think it needs one */
@@ -317,7 +427,9 @@ static int parse(struct parser *parser)
         (void)err_set(parser->err, ERR_CONFIG, "neither '[section]' nor 'key = value'");
         return fail_at(parser, ERR_CONFIG);
     }
-    return parser->r < 0 ? parser->r : check_databases(parser);
+    if (parser->r == 0)
+        parser->r = check_databases(parser);
+    return parser->r < 0 ? parser->r : check_stores(parser);
 }
 
 int config_parse(const char *text, size_t len, const char *file, struct config *ret_config,
@@ -364,6 +476,8 @@ static void warn_if_readable(const struct config *config)
 
     for (size_t i = 0; i < config->database_count; i++)
         secret = secret || holds_secret(&config->databases[i].options);
+    for (size_t i = 0; i < config->store_count; i++)
+        secret = secret || holds_secret(&config->stores[i].options);
     if (secret && stat(config->file, &st) == 0 && (st.st_mode & S_IROTH) != 0)
         log_warn("'%s' holds a secret and every user can read it: chmod o-r it", config->file);
 }

@@ -3,6 +3,7 @@
  *
  *   [store], [agent], [backup]   the options of options.h
  *   [database:NAME]              path, and any option of its own that a database may have
+ *   [store:NAME]                 one of several stores: url, and any such option
  *
  * Indentation means nothing and a value ends with its line.  A comment begins with ';' or '#' at
  * the start of a line, or with a ';' after a space.
@@ -10,14 +11,17 @@
 #ifndef AGENT_CONFIG_H
 #define AGENT_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "agent/options.h"
 
 struct err;
 
-#define CONFIG_LEN_MAX      (1u << 20) /* bytes of a file */
-#define CONFIG_DEFAULT_PATH "/etc/holdfast/holdfast.ini"
+#define CONFIG_LEN_MAX       (1u << 20) /* bytes of a file */
+#define CONFIG_STORES_MAX    16
+#define CONFIG_STORE_DEFAULT "default"
+#define CONFIG_DEFAULT_PATH  "/etc/holdfast/holdfast.ini"
 
 struct config_database {
     char *name;
@@ -26,16 +30,25 @@ struct config_database {
     struct option_set options;
 };
 
+struct config_store {
+    char *name;
+    unsigned line;
+    bool is_default; /* the url of [store], where there are others: then it is called so */
+    struct option_set options;
+};
+
 struct config {
     char *file; /* its name; NULL when there is none */
     struct option_set options;
     struct config_database *databases; /* in the file's order */
     size_t database_count;
+    struct config_store *stores; /* the default one, if it is there, and those of [store:NAME] */
+    size_t store_count;
 };
 
 #define CONFIG_INIT                                                                                \
     {                                                                                              \
-        NULL, OPTION_SET_INIT, NULL, 0                                                             \
+        NULL, OPTION_SET_INIT, NULL, 0, NULL, 0                                                    \
     }
 
 void config_dispose(struct config *config); /* may be repeated */
@@ -50,5 +63,8 @@ int config_parse(const char *text, size_t len, const char *file, struct config *
 int config_load(const char *path, struct config *ret_config, struct err *err);
 
 const struct config_database *config_find_database(const struct config *config, const char *name);
+const struct config_store *config_find_store(const struct config *config, const char *name);
+/* NULL when it has none, which only that of [store] may. */
+const char *config_store_url(const struct config *config, const struct config_store *store);
 
 #endif

@@ -81,14 +81,14 @@ static void generation_free(struct generation *generation)
     free(generation);
 }
 
-/* An older generation is not done with that database yet. */
-static bool is_held(void *context, const char *name)
+/* An older generation is not done with that job yet. */
+static bool is_held(void *context, const struct job *job)
 {
     const struct state *state = context;
     const struct generation *at = state->current != NULL ? state->current->older : NULL;
 
     for (; at != NULL; at = at->older) {
-        if (agent_runs(at->agent, name))
+        if (agent_runs(at->agent, job))
             return true;
     }
     return false;
@@ -191,7 +191,8 @@ static struct source *source_read(const struct daemon *daemon, struct err *err)
 
 static void describe(const struct state *state, char out[STATUS_SIZE])
 {
-    (void)snprintf(out, STATUS_SIZE, "%zu databases", state->current->jobs.count);
+    (void)snprintf(out, STATUS_SIZE, "%zu databases%s", state->current->jobs.count,
+                   jobs_counted(&state->current->jobs));
 }
 
 static void log_start(const struct state *state)
@@ -200,7 +201,9 @@ static void log_start(const struct state *state)
     const uint64_t workers =
         settings_number(&current->source->session.settings, OPTION_WORKERS, WORKERS_DEFAULT);
 
-    log_info("%zu databases, %" PRIu64 " workers", current->jobs.count, workers);
+    log_info("%zu databases%s, %" PRIu64 " workers%s", current->jobs.count,
+             jobs_counted(&current->jobs), workers,
+             current->jobs.lane_count > 1 ? " for each" : "");
 }
 
 /* Another set of jobs, of source, is checked and then put to work.  source is ours from now on,
@@ -312,9 +315,9 @@ static size_t tell_unsaved(const struct jobs *jobs)
             continue;
         unsaved++;
         log_printf(LOG_LEVEL_ERROR,
-                   "'%s': the last backup was not made: what was committed since the one before is "
+                   "%s: the last backup was not made: what was committed since the one before is "
                    "in the database only",
-                   jobs->items[i].database.name);
+                   jobs->items[i].title);
     }
     return unsaved;
 }

@@ -20,6 +20,20 @@ void database_dispose(struct database *database)
     *database = (struct database){ 0 };
 }
 
+int database_copy(const struct database *database, struct database *ret_copy, struct err *err)
+{
+    struct database copy = { .options = database->options };
+
+    copy.name = strdup(database->name);
+    copy.path = database->path != NULL ? strdup(database->path) : NULL;
+    if (copy.name == NULL || (copy.path == NULL && database->path != NULL)) {
+        database_dispose(&copy);
+        return err_nomem(err);
+    }
+    *ret_copy = copy;
+    return 0;
+}
+
 static bool has_database_ending(const char *text)
 {
     static const char *const endings[] = { ".db", ".db3", ".sqlite", ".sqlite3", ".s3db" };

@@ -31,6 +31,7 @@ struct database {
 bool database_is_pattern(const char *path);
 
 void database_dispose(struct database *database); /* may be repeated */
+int database_copy(const struct database *database, struct database *ret_copy, struct err *err);
 
 /* name overrides the name in the store; NULL: the configured one, else the file's without its
  * ending.  ERR_NOT_FOUND: neither configured nor a file, with the nearest name as the hint;

@@ -54,6 +54,10 @@ static void check_secrets(struct doctor_report *report, const struct session *se
         if (check_set(report, &config->databases[i].options, config->file))
             in_file = true;
     }
+    for (size_t i = 0; i < config->store_count; i++) {
+        if (check_set(report, &config->stores[i].options, config->file))
+            in_file = true;
+    }
     if (in_file && config->file != NULL)
         check_permissions(report, config->file);
     (void)check_set(report, &session->env, NULL);

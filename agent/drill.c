@@ -102,7 +102,7 @@ int drill_run(const struct session *session, const struct database *database,
     if (manifest.backup_count > 0)
         (void)history_catalog_set(&watched->catalog, &manifest, NULL);
     if (store != NULL)
-        watch_report_store(watched, store);
+        watch_report_store(watched, store, session_store_name(session));
     manifest_dispose(&manifest);
     object_store_free(store);
     return r;

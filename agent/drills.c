@@ -16,16 +16,24 @@
 
 struct drills {
     struct jobs *jobs;
-    struct slot *slots; /* one a job */
+    size_t lane;
+    struct slot *slots; /* one a job, also of other lanes */
     struct clock *clock;
     struct cancel cancel; /* of the drill under way, and of the thread */
     pthread_t thread;
 };
 
-static bool has_any(const struct jobs *jobs)
+static bool is_ours(const struct drills *drills, size_t index)
 {
-    for (size_t i = 0; i < jobs->count; i++) {
-        if (jobs->items[i].has_drill)
+    const struct job *job = &drills->jobs->items[index];
+
+    return job->has_drill && job->lane == drills->lane;
+}
+
+static bool has_any(const struct drills *drills)
+{
+    for (size_t i = 0; i < drills->jobs->count; i++) {
+        if (is_ours(drills, i))
             return true;
     }
     return false;
@@ -42,7 +50,7 @@ static size_t find_due(struct drills *drills, int64_t *ret_wait_ms)
     for (size_t i = 0; i < drills->jobs->count; i++) {
         struct slot *slot = &drills->slots[i];
 
-        if (!drills->jobs->items[i].has_drill)
+        if (!is_ours(drills, i))
             continue;
         if (slot_is_due(slot, now_ms) &&
             (found == drills->jobs->count || slot->due_ms < drills->slots[found].due_ms))
@@ -89,7 +97,7 @@ static void init_slots(struct drills *drills, int64_t jitter_max_ms)
     for (size_t i = 0; i < drills->jobs->count; i++) {
         const struct job *job = &drills->jobs->items[i];
 
-        if (job->has_drill) {
+        if (is_ours(drills, i)) {
             slot_init(&drills->slots[i], &job->drill_schedule,
                       schedule_jitter_ms(job->database.name, jitter_max_ms), job->drill.verdict_ms,
                       now_ms);
@@ -110,13 +118,14 @@ static int start_thread(struct drills *drills)
     return rc;
 }
 
-int drills_start(struct jobs *jobs, const struct agent_options *options, struct drills **ret_drills,
-                 struct err *err)
+int drills_start(struct jobs *jobs, size_t lane, const struct agent_options *options,
+                 struct drills **ret_drills, struct err *err)
 {
+    const struct drills wanted = { .jobs = jobs, .lane = lane };
     struct drills *drills;
 
     *ret_drills = NULL;
-    if (!has_any(jobs))
+    if (!has_any(&wanted))
         return 0;
     drills = calloc(1, sizeof(*drills));
     if (drills != NULL)
@@ -126,6 +135,7 @@ int drills_start(struct jobs *jobs, const struct agent_options *options, struct 
         return err_nomem(err);
     }
     drills->jobs = jobs;
+    drills->lane = lane;
     drills->clock = options->clock;
     init_slots(drills, options->jitter_ms);
     if (start_thread(drills) != 0) {

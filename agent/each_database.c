@@ -5,6 +5,7 @@
 #include "agent/hints.h"
 #include "agent/output.h"
 #include "agent/session.h"
+#include "agent/store_choice.h"
 #include "base/buf.h"
 #include "base/cancel.h"
 #include "base/err.h"
@@ -32,43 +33,27 @@ static int run_one(const struct round *round, struct object_store *store,
                                       : r;
 }
 
-static int run_given(const struct round *round, struct err *err)
-{
-    struct object_store *store = NULL;
-    struct database database = { 0 };
-    int r;
-
-    r = session_find_database(round->session, DATABASE_NEED_NAME, &database, err);
-    if (r < 0)
-        return r;
-    r = session_open_store(round->session, &store, err);
-    if (r < 0)
-        r = err_wrap(err, r, "%s '%s'", round->verb, database.name);
-    if (r == 0)
-        r = run_one(round, store, &database, err);
-    object_store_free(store);
-    database_dispose(&database);
-    return r;
-}
-
 /* Which one the lines below are about; JSON says so itself. */
 static int print_heading(const struct round *round, const char *name, struct err *err)
 {
+    const char *store = session_store_name(round->session);
     struct buf text = BUF_INIT(HEADING_LEN_MAX);
     int r;
 
     if (round->session->json)
         return 0;
-    buf_addf(&text, "%s%s:\n", round->count > 0 ? "\n" : "", name);
+    buf_addf(&text, "%s%s%s%s:\n", round->count > 0 ? "\n" : "", name, store != NULL ? " in " : "",
+             store != NULL ? store : "");
     r = output_text(round->session->out, &text, err);
     buf_dispose(&text);
     return r;
 }
 
-/* Fails only with what concerns them all. */
+/* store: NULL when it is to be opened first.  Fails only with what concerns them all. */
 static int take_turn(struct round *round, struct object_store *store,
                      const struct database *database, struct err *err)
 {
+    const char *store_name = session_store_name(round->session);
     struct object_store *own = NULL;
     struct err why = { 0 };
     int r;
@@ -78,13 +63,11 @@ static int take_turn(struct round *round, struct object_store *store,
         r = print_heading(round, database->name, err);
     if (r < 0)
         return r;
-    session_use_options(round->session, database->options);
     if (store == NULL)
         r = session_open_store(round->session, &own, &why);
     if (r == 0)
         r = run_one(round, store != NULL ? store : own, database, &why);
     object_store_free(own);
-    session_use_options(round->session, NULL);
     round->count++;
     if (r == ERR_CANCELED || r == ERR_NOMEM) {
         if (err != NULL)
@@ -93,20 +76,80 @@ static int take_turn(struct round *round, struct object_store *store,
     }
     if (r < 0) {
         round->failed_count++;
+        if (store_name != NULL)
+            (void)err_wrap(&why, r, "in '%s'", store_name);
         hints_add(&why);
         console_error(round->session->console, &why);
     }
     return 0;
 }
 
+/* In each of its stores. */
+static int take_turns(struct round *round, const struct database *database,
+                      const struct store_choice *choice, struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < choice->count; i++) {
+        session_use_store(round->session, choice->items[i]);
+        r = take_turn(round, NULL, database, err);
+    }
+    session_use_store(round->session, NULL);
+    return r;
+}
+
+static int run_in_one(const struct round *round, const struct database *database, struct err *err)
+{
+    struct object_store *store = NULL;
+    int r;
+
+    r = session_open_store(round->session, &store, err);
+    if (r < 0)
+        r = err_wrap(err, r, "%s '%s'", round->verb, database->name);
+    if (r == 0)
+        r = run_one(round, store, database, err);
+    object_store_free(store);
+    return r;
+}
+
+/* A backup that is named as well is in one store only. */
+static int run_given(struct round *round, struct err *err)
+{
+    struct session *session = round->session;
+    struct database database = { 0 };
+    struct store_choice choice;
+    int r;
+
+    r = session_find_database(session, DATABASE_NEED_NAME, &database, err);
+    if (r < 0)
+        return r;
+    r = store_choice_make(session, &choice, err);
+    if (r == 0 && choice.count > 1 && session->args->positional_count == 1) {
+        r = take_turns(round, &database, &choice, err);
+    } else {
+        if (r == 0)
+            r = store_choice_use_first(session, err);
+        if (r == 0)
+            r = run_in_one(round, &database, err);
+    }
+    database_dispose(&database);
+    return r;
+}
+
 static int run_configured(struct round *round, struct err *err)
 {
     struct database_set set = DATABASE_SET_INIT;
+    struct store_choice choice;
     int r;
 
     r = database_set_load(&round->session->config, NULL, 0, &set, err);
-    for (size_t i = 0; r == 0 && i < set.count; i++)
-        r = take_turn(round, NULL, &set.items[i], err);
+    for (size_t i = 0; r == 0 && i < set.count; i++) {
+        session_use_options(round->session, set.items[i].options);
+        r = store_choice_make(round->session, &choice, err);
+        if (r == 0)
+            r = take_turns(round, &set.items[i], &choice, err);
+        session_use_options(round->session, NULL);
+    }
     database_set_dispose(&set);
     return r;
 }
@@ -144,7 +187,7 @@ static int see_folder(void *context, const char *key, const struct object_info *
     return 0;
 }
 
-static int run_found(struct round *round, struct err *err)
+static int run_found_in_one(struct round *round, struct err *err)
 {
     struct object_store *store = NULL;
     struct names names = { NULL, 0 };
@@ -171,19 +214,36 @@ static int run_found(struct round *round, struct err *err)
     return r;
 }
 
+static int run_found(struct round *round, struct err *err)
+{
+    struct store_choice choice;
+    int r;
+
+    r = store_choice_make(round->session, &choice, err);
+    for (size_t i = 0; r == 0 && i < choice.count; i++) {
+        session_use_store(round->session, choice.items[i]);
+        r = run_found_in_one(round, err);
+    }
+    return r;
+}
+
 int each_database(struct session *session, const char *verb, each_database_fn run, struct err *err)
 {
     struct round round = { .session = session, .verb = verb, .run = run };
     int r;
 
-    if (session->args->positional_count > 0)
-        return run_given(&round, err);
-    if (args_has(session->args, FLAG_NAME)) {
+    if (session->args->positional_count == 0 && args_has(session->args, FLAG_NAME)) {
         (void)err_set(err, ERR_CONFIG, "--name is that of one database, and none is given");
         err_hint(err, "'holdfast %s NAME' needs no --name", verb);
         return ERR_CONFIG;
     }
-    r = session->config.database_count > 0 ? run_configured(&round, err) : run_found(&round, err);
+    if (session->args->positional_count > 0) {
+        r = run_given(&round, err);
+    } else if (session->config.database_count > 0) {
+        r = run_configured(&round, err);
+    } else {
+        r = run_found(&round, err);
+    }
     if (r == 0 && round.failed_count > 0) {
         r = err_set(err, ERR_PARTIAL, "%s: %zu of %zu databases failed", verb, round.failed_count,
                     round.count);

@@ -1,9 +1,9 @@
 /*
- * each_database.h - a command about one database, or about all of them.
+ * each_database.h - a command about one database, or about all of them, in each of their stores.
  *
  * Without a database on the command line these are the configured ones, or, where none is
  * configured, those that the store has: the folders in it.  One after another; one that fails keeps
- * no other from its turn.
+ * no other from its turn.  Of a backup that is named, in the first store only.
  */
 #ifndef AGENT_EACH_DATABASE_H
 #define AGENT_EACH_DATABASE_H

@@ -5,6 +5,11 @@
 #include "agent/jobs.h"
 #include "base/clock.h"
 
+struct notify_subject job_subject(const struct job *job)
+{
+    return (struct notify_subject){ job->database.name, session_store_name(&job->session) };
+}
+
 static bool tells_always(const struct job *job)
 {
     return settings_number(&job->session.settings, OPTION_WEBHOOK_ON, WEBHOOK_ON_FAILURE) ==
@@ -68,7 +73,7 @@ void job_notify_backup(struct job *job, struct notify *notify,
     struct job_status *status = &job->status;
     struct notify_facts facts = {
         .event = event_of(job, backup),
-        .database = job->database.name,
+        .subject = job_subject(job),
         .at_ms = status->attempt_ms,
         .duration_ms = status->duration_ms,
         .failures = status->failures,
@@ -98,13 +103,13 @@ void job_notify_drill(struct job *job, const struct cancel *cancel,
                       const struct job_notify_drill *drill)
 {
     struct notify notify = { .settings = &job->session.settings,
-                             .database = job->database.name,
+                             .subject = job_subject(job),
                              .cancel = cancel };
     const struct notify_facts facts = {
         .event = drill->error != NULL ? NOTIFY_DRILL_FAILURE
                  : drill->recovered   ? NOTIFY_DRILL_RECOVERY
                                       : NOTIFY_DRILL_SUCCESS,
-        .database = job->database.name,
+        .subject = job_subject(job),
         .at_ms = clock_now_ms(job->session.clock),
         .duration_ms = drill->result->restore_ms,
         .backup_id = drill->result->id,

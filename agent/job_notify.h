@@ -12,6 +12,8 @@ struct backup_job_result;
 struct drill_result;
 struct job;
 
+struct notify_subject job_subject(const struct job *job);
+
 /* A failure that lasts is told once, and again so often. */
 #define JOB_NOTIFY_AGAIN_MS (INT64_C(24) * 60 * 60 * 1000)
 

@@ -29,7 +29,7 @@ static int back_up(struct job *job, struct backup_job_result *result, struct wat
     if (r == 0)
         r = backup_job_run(&job->session, &backup, result, err);
     if (backup.store != NULL)
-        watch_report_store(watched, backup.store);
+        watch_report_store(watched, backup.store, session_store_name(&job->session));
     object_store_free(backup.store);
     return r;
 }
@@ -42,21 +42,19 @@ static void log_success(const struct job *job, const struct backup_job_result *r
     format_size(record->stored_bytes, stored);
     format_duration(job->status.duration_ms, duration);
     if (result->report.unchanged) {
-        log_info("'%s': nothing has changed since backup %.8s", job->database.name, record->id);
+        log_info("%s: nothing has changed since backup %.8s", job->title, record->id);
     } else {
-        log_info("'%s': backup %.8s, %s stored, took %s", job->database.name, record->id, stored,
-                 duration);
+        log_info("%s: backup %.8s, %s stored, took %s", job->title, record->id, stored, duration);
     }
 }
 
-static void save_status(const struct jobs *jobs, const struct job *job)
+static void save_status(const struct job *job)
 {
     struct err why = { 0 };
 
-    if (jobs->state_dir != NULL &&
-        job_status_save(jobs->state_dir, job->database.name, &job->status, &why) < 0) {
-        log_warn("'%s': how its backup went cannot be written down: %s", job->database.name,
-                 why.msg);
+    if (job->state_dir != NULL &&
+        job_status_save(job->state_dir, job->database.name, &job->status, &why) < 0) {
+        log_warn("%s: how its backup went cannot be written down: %s", job->title, why.msg);
     }
 }
 
@@ -103,7 +101,7 @@ static void tell_watch(const struct jobs *jobs, const struct job *job,
         watched->run.stored_bytes = status->unchanged ? 0 : record->stored_bytes;
         history_newest_set(&watched->newest, record);
     }
-    watch_ended(jobs->watch, job, watched, jobs->state_dir);
+    watch_ended(jobs->watch, job, watched, job->state_dir);
 }
 
 static void note_backup_failure(struct job *job, struct err *err)
@@ -113,7 +111,7 @@ static void note_backup_failure(struct job *job, struct err *err)
     hints_add(err);
     status->failures++;
     memcpy(status->message, err->msg, sizeof(status->message));
-    log_printf(LOG_LEVEL_ERROR, "backup '%s': %s%s%s", job->database.name, err->msg,
+    log_printf(LOG_LEVEL_ERROR, "backup %s: %s%s%s", job->title, err->msg,
                err->hint[0] != '\0' ? "; hint: " : "", err->hint);
 }
 
@@ -124,6 +122,7 @@ int job_run(const struct jobs *jobs, struct job *job)
     struct job_status *status = &job->status;
     struct backup_job_result result = { .report = { .unchanged = false } };
     const int64_t notified_ms = status->notified_ms;
+    const struct notify_subject subject = job_subject(job);
     struct job_notify_backup told = { .recovered = status->failures > 0 };
     struct watch_report watched = { 0 };
     struct notify notify;
@@ -131,7 +130,7 @@ int job_run(const struct jobs *jobs, struct job *job)
     int r;
 
     watch_began(jobs->watch, job);
-    notify_begin(&notify, &job->session.settings, job->database.name, job->session.cancel);
+    notify_begin(&notify, &job->session.settings, &subject, job->session.cancel);
     status->attempt_ms = clock_now_ms(clock);
     r = back_up(job, &result, &watched, &err);
     status->duration_ms = clock_mono_ms(clock) - begin_ms;
@@ -141,25 +140,24 @@ int job_run(const struct jobs *jobs, struct job *job)
         note_success(job, &result);
         told.result = &result;
     }
-    save_status(jobs, job);
+    save_status(job);
     tell_watch(jobs, job, &result.record, &watched);
     told.hint = err.hint;
     job_notify_backup(job, &notify, &told);
     if (status->notified_ms != notified_ms)
-        save_status(jobs, job);
+        save_status(job);
     watch_report_dispose(&watched);
     backup_record_dispose(&result.record);
     return r;
 }
 
-static void save_drill(const struct jobs *jobs, const struct job *job)
+static void save_drill(const struct job *job)
 {
     struct err why = { 0 };
 
-    if (jobs->state_dir != NULL &&
-        drill_status_save(jobs->state_dir, job->database.name, &job->drill, &why) < 0) {
-        log_warn("'%s': how its restore drill went cannot be written down: %s", job->database.name,
-                 why.msg);
+    if (job->state_dir != NULL &&
+        drill_status_save(job->state_dir, job->database.name, &job->drill, &why) < 0) {
+        log_warn("%s: how its restore drill went cannot be written down: %s", job->title, why.msg);
     }
 }
 
@@ -173,8 +171,8 @@ static void note_verified(struct job *job, const struct drill_result *result, in
     job->drill.message[0] = '\0';
     memcpy(job->drill.backup_id, result->id, sizeof(job->drill.backup_id));
     format_duration(result->restore_ms, duration);
-    log_info("'%s': restore drill of backup %.8s: it is whole, and restoring it took %s",
-             job->database.name, result->id, duration);
+    log_info("%s: restore drill of backup %.8s: it is whole, and restoring it took %s", job->title,
+             result->id, duration);
 }
 
 /* What was found damaged will not be whole by trying again before the next drill; what could not be
@@ -186,7 +184,7 @@ static void note_failure(struct job *job, int64_t begin_ms, struct err *err)
     job->drill.failures++;
     hints_add(err);
     memcpy(job->drill.message, err->msg, sizeof(job->drill.message));
-    log_printf(LOG_LEVEL_ERROR, "restore drill of '%s': %s%s%s", job->database.name, err->msg,
+    log_printf(LOG_LEVEL_ERROR, "restore drill of %s: %s%s%s", job->title, err->msg,
                err->hint[0] != '\0' ? "; hint: " : "", err->hint);
 }
 
@@ -203,7 +201,7 @@ int job_drill(const struct jobs *jobs, struct job *job, struct cancel *cancel)
 
     r = drill_run(&session, &job->database, &result, &watched, &err);
     if (r == ERR_NOT_FOUND)
-        log_info("'%s': there is no backup to restore yet", job->database.name);
+        log_info("%s: there is no backup to restore yet", job->title);
     if (r == ERR_NOT_FOUND || r == ERR_CANCELED)
         goto out;
     if (r == 0) {
@@ -212,7 +210,7 @@ int job_drill(const struct jobs *jobs, struct job *job, struct cancel *cancel)
         note_failure(job, begin_ms, &err);
     }
     atomic_store(&job->drill_failed, r < 0);
-    save_drill(jobs, job);
+    save_drill(job);
     if (r < 0) {
         told.error = err.msg;
         told.hint = err.hint;
@@ -221,7 +219,7 @@ int job_drill(const struct jobs *jobs, struct job *job, struct cancel *cancel)
     told.result = &result;
     job_notify_drill(job, cancel, &told);
 out:
-    watch_drilled(jobs->watch, job, &watched, jobs->state_dir);
+    watch_drilled(jobs->watch, job, &watched, job->state_dir);
     watch_report_dispose(&watched);
     return r;
 }

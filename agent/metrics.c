@@ -205,6 +205,16 @@ static void add_label(struct buf *out, const char *name, const char *text)
     buf_dispose(&clean);
 }
 
+/* Without a name the store has no label, as there is only one. */
+static void add_database(struct buf *out, const struct watch_database *database)
+{
+    add_label(out, "database", database->name);
+    if (database->store != NULL) {
+        buf_add_char(out, ',');
+        add_label(out, "store", database->store);
+    }
+}
+
 static void add_value(struct buf *out, int64_t value, bool is_time)
 {
     if (is_time && value % 1000 != 0) {
@@ -223,7 +233,7 @@ static void add_gauge(const struct watch_view *view, const struct gauge *gauge, 
         if (value == INT64_MIN)
             continue;
         buf_addf(out, "%s{", gauge->name);
-        add_label(out, "database", view->databases[i].name);
+        add_database(out, &view->databases[i]);
         buf_add_char(out, '}');
         add_value(out, value, gauge->is_time);
     }
@@ -236,7 +246,7 @@ static void add_totals(const struct watch_view *view, struct buf *out)
     for (size_t i = 0; i < view->database_count; i++) {
         for (int outcome = 0; outcome < HISTORY_OUTCOME_COUNT; outcome++) {
             buf_add_text(out, "holdfast_attempts_total{");
-            add_label(out, "database", view->databases[i].name);
+            add_database(out, &view->databases[i]);
             buf_addf(out, ",outcome=\"%s\"} %" PRIu64 "\n",
                      history_outcome_name((enum history_outcome)outcome),
                      view->databases[i].history.outcomes[outcome]);
@@ -246,7 +256,7 @@ static void add_totals(const struct watch_view *view, struct buf *out)
              "What all backups ever made added to the store.");
     for (size_t i = 0; i < view->database_count; i++) {
         buf_add_text(out, "holdfast_backup_stored_bytes_total{");
-        add_label(out, "database", view->databases[i].name);
+        add_database(out, &view->databases[i]);
         buf_addf(out, "} %" PRIu64 "\n", view->databases[i].history.sent_bytes);
     }
 }
@@ -260,7 +270,7 @@ static void add_requests(const struct watch_store *store, struct buf *out)
             if (requests == 0)
                 continue;
             buf_add_text(out, "holdfast_store_requests_total{");
-            add_label(out, "store", store->url);
+            add_label(out, "store", store->name);
             buf_addf(out, ",operation=\"%s\",code=\"%s\"} %" PRIu64 "\n",
                      s3_operation_name((enum s3_operation)operation), s3_status_name(status),
                      requests);
@@ -277,7 +287,7 @@ static void add_store_number(const struct watch_view *view, const char *name, co
 
         memcpy(&value, (const char *)&view->stores[i].counters + offset, sizeof(value));
         buf_addf(out, "%s{", name);
-        add_label(out, "store", view->stores[i].url);
+        add_label(out, "store", view->stores[i].name);
         buf_addf(out, "} %" PRIu64 "\n", value);
     }
 }
@@ -318,7 +328,7 @@ static void add_common(const struct watch_view *view, struct buf *out)
     add_head(out, "holdfast_build_info", "gauge", "1; the version is a label.");
     buf_add_text(out, "holdfast_build_info{version=\"" HOLDFAST_VERSION "\"} 1\n");
     add_head(out, "holdfast_databases", "gauge", "Databases that are backed up.");
-    buf_addf(out, "holdfast_databases %zu\n", view->database_count);
+    buf_addf(out, "holdfast_databases %zu\n", watch_view_databases(view));
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
         add_gauge(view, &gauges[i], out);
     add_totals(view, out);

@@ -18,6 +18,8 @@
 #define START_WAIT_MS INT64_C(2000)
 #define END_WAIT_MS   INT64_C(6000)
 #define PLACE         "{database}"
+#define STORE_PLACE   "{store}"
+#define NO_STORE      "default"
 #define URL_LEN_MAX   ((size_t)DELIVERY_ADDRESS_LEN_MAX * 2)
 #define TEXT_LEN_MAX  ((size_t)64 << 10)
 #define HOST_SIZE     256
@@ -54,7 +56,8 @@ int notify_check(const struct settings *settings, struct err *err)
     return 0;
 }
 
-void notify_ping_url(const char *url, const char *database, const char *suffix, struct buf *out)
+void notify_ping_url(const char *url, const struct notify_subject *subject, const char *suffix,
+                     struct buf *out)
 {
     const size_t end = strcspn(url, "?#");
     size_t at = 0;
@@ -63,8 +66,11 @@ void notify_ping_url(const char *url, const char *database, const char *suffix, 
         if (at == end)
             buf_add_text(out, suffix);
         if (strncmp(url + at, PLACE, strlen(PLACE)) == 0) {
-            buf_add_text(out, database); /* whose characters need no escape: see manifest.h */
+            buf_add_text(out, subject->database); /* no character needs an escape: see manifest.h */
             at += strlen(PLACE);
+        } else if (strncmp(url + at, STORE_PLACE, strlen(STORE_PLACE)) == 0) {
+            buf_add_text(out, subject->store != NULL ? subject->store : NO_STORE);
+            at += strlen(STORE_PLACE);
         } else {
             buf_add_char(out, url[at++]);
         }
@@ -78,12 +84,12 @@ static void drill_text(const struct notify_facts *facts, struct buf *out)
     char duration[FORMAT_TIME_SIZE];
 
     if (facts->event == NOTIFY_DRILL_FAILURE) {
-        buf_addf(out, "restore drill of '%s' failed: %s\n", facts->database, facts->error);
+        buf_addf(out, "restore drill of '%s' failed: %s\n", facts->subject.database, facts->error);
         return;
     }
     format_duration(facts->duration_ms, duration);
     buf_addf(out, "restore drill of '%s': backup %.8s is whole, and restoring it took %s\n",
-             facts->database, facts->backup_id, duration);
+             facts->subject.database, facts->backup_id, duration);
 }
 
 static void backup_text(const struct notify_facts *facts, struct buf *out)
@@ -93,13 +99,13 @@ static void backup_text(const struct notify_facts *facts, struct buf *out)
     format_size(facts->stored_bytes, stored);
     format_duration(facts->duration_ms, duration);
     if (facts->event == NOTIFY_FAILURE) {
-        buf_addf(out, "backup of '%s' failed: %s\n", facts->database, facts->error);
+        buf_addf(out, "backup of '%s' failed: %s\n", facts->subject.database, facts->error);
     } else if (facts->unchanged) {
-        buf_addf(out, "'%s': nothing has changed since backup %.8s\n", facts->database,
+        buf_addf(out, "'%s': nothing has changed since backup %.8s\n", facts->subject.database,
                  facts->backup_id);
     } else {
-        buf_addf(out, "'%s': backup %.8s, %s stored, took %s\n", facts->database, facts->backup_id,
-                 stored, duration);
+        buf_addf(out, "'%s': backup %.8s, %s stored, took %s\n", facts->subject.database,
+                 facts->backup_id, stored, duration);
     }
 }
 
@@ -110,6 +116,8 @@ void notify_text(const struct notify_facts *facts, struct buf *out)
     } else {
         backup_text(facts, out);
     }
+    if (facts->subject.store != NULL)
+        buf_addf(out, "store: %s\n", facts->subject.store);
     if (facts->hint != NULL && facts->hint[0] != '\0')
         buf_addf(out, "hint: %s\n", facts->hint);
     if (facts->shrunk_reason != NULL)
@@ -135,13 +143,14 @@ int notify_json(const struct notify_facts *facts, struct buf *out, struct err *e
     while (text.len > 0 && text.ptr[text.len - 1] == '\n')
         text.ptr[--text.len] = '\0';
     root = json_pack(
-        "{ss ss so so so sI so sb sI sI si so so so}", "event", event_names[facts->event],
-        "database", facts->database, "host", text_json(host), "at", time_json(facts->at_ms), "text",
-        text_json(text.ptr), "duration_ms", (json_int_t)facts->duration_ms, "backup",
-        text_or_null(facts->backup_id), "unchanged", (int)facts->unchanged, "size",
-        (json_int_t)facts->size, "stored_bytes", (json_int_t)facts->stored_bytes, "failures",
-        (int)facts->failures, "error", text_or_null(facts->error), "hint",
-        text_or_null(facts->hint), "shrunk_reason", text_or_null(facts->shrunk_reason));
+        "{ss ss so so so so sI so sb sI sI si so so so}", "event", event_names[facts->event],
+        "database", facts->subject.database, "store_name", text_or_null(facts->subject.store),
+        "host", text_json(host), "at", time_json(facts->at_ms), "text", text_json(text.ptr),
+        "duration_ms", (json_int_t)facts->duration_ms, "backup", text_or_null(facts->backup_id),
+        "unchanged", (int)facts->unchanged, "size", (json_int_t)facts->size, "stored_bytes",
+        (json_int_t)facts->stored_bytes, "failures", (int)facts->failures, "error",
+        text_or_null(facts->error), "hint", text_or_null(facts->hint), "shrunk_reason",
+        text_or_null(facts->shrunk_reason));
     if (root != NULL)
         document = json_dumps(root, JSON_COMPACT);
     if (document == NULL) {
@@ -164,7 +173,7 @@ static struct delivery *begin(const struct notify *notify, enum option_id id,
     struct err why = { 0 };
 
     if (delivery_begin(options, &delivery, &why) < 0)
-        log_warn("'%s': %s: %s", notify->database, option_spec(id)->key, why.msg);
+        log_warn("'%s': %s: %s", notify->subject.database, option_spec(id)->key, why.msg);
     return delivery;
 }
 
@@ -177,7 +186,7 @@ static struct delivery *begin_ping(const struct notify *notify, const char *suff
 
     if (url == NULL)
         return NULL;
-    notify_ping_url(url->ptr, notify->database, suffix, &address);
+    notify_ping_url(url->ptr, &notify->subject, suffix, &address);
     delivery = begin(notify, OPTION_PING_URL,
                      &(struct delivery_options){
                          .url = address.ptr,
@@ -218,14 +227,15 @@ static bool end(const struct notify *notify, enum option_id id, struct delivery 
 
     if (delivery_end(delivery, left_ms > 0 ? left_ms : 0, notify->cancel, &why) == 0)
         return true;
-    log_warn("'%s': %s was not delivered: %s", notify->database, option_spec(id)->key, why.msg);
+    log_warn("'%s': %s was not delivered: %s", notify->subject.database, option_spec(id)->key,
+             why.msg);
     return false;
 }
 
-void notify_begin(struct notify *notify, const struct settings *settings, const char *database,
-                  const struct cancel *cancel)
+void notify_begin(struct notify *notify, const struct settings *settings,
+                  const struct notify_subject *subject, const struct cancel *cancel)
 {
-    *notify = (struct notify){ .settings = settings, .database = database, .cancel = cancel };
+    *notify = (struct notify){ .settings = settings, .subject = *subject, .cancel = cancel };
     notify->start = begin_ping(notify, "/start", NULL);
 }
 

@@ -39,10 +39,16 @@ enum notify_event {
     NOTIFY_DRILL_RECOVERY
 };
 
+/* What a notice is about. */
+struct notify_subject {
+    const char *database;
+    const char *store; /* NULL: it has no name */
+};
+
 /* What there is to tell.  Texts may be NULL. */
 struct notify_facts {
     enum notify_event event;
-    const char *database;
+    struct notify_subject subject;
     int64_t at_ms;
     int64_t duration_ms;
     const char *backup_id;
@@ -58,9 +64,10 @@ struct notify_facts {
 /* Settings that are no addresses: ERR_CONFIG, which names the setting and does not quote it. */
 int notify_check(const struct settings *settings, struct err *err);
 
-/* A ping's address: url with "{database}" replaced, and suffix ("/start") at the end of its path.
- * Pure. */
-void notify_ping_url(const char *url, const char *database, const char *suffix, struct buf *out);
+/* A ping's address: url with "{database}" and "{store}" replaced, and suffix ("/start") at the end
+ * of its path.  Pure. */
+void notify_ping_url(const char *url, const struct notify_subject *subject, const char *suffix,
+                     struct buf *out);
 /* What people read: one line, or some. */
 void notify_text(const struct notify_facts *facts, struct buf *out);
 /* The webhook's document.  ERR_NOMEM. */
@@ -68,14 +75,14 @@ int notify_json(const struct notify_facts *facts, struct buf *out, struct err *e
 
 struct notify {
     const struct settings *settings;
-    const char *database;
+    struct notify_subject subject;
     const struct cancel *cancel; /* when it is set, nobody waits for long */
     struct delivery *start;
 };
 
 /* A backup begins.  Borrows everything until notify_end(). */
-void notify_begin(struct notify *notify, const struct settings *settings, const char *database,
-                  const struct cancel *cancel);
+void notify_begin(struct notify *notify, const struct settings *settings,
+                  const struct notify_subject *subject, const struct cancel *cancel);
 /* It has ended.  webhook: whether that is to be told, too.  @return whether the webhook took it. */
 bool notify_end(struct notify *notify, const struct notify_facts *facts, bool webhook);
 

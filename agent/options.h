@@ -6,8 +6,10 @@
  * A value is checked when it is set, so that the error names the place it came from.  Each can also
  * be given as the name of a file that holds it: key_file, HOLDFAST_KEY_FILE, --key-file.
  *
- * Flag over environment over the database's section over the file's other sections over the
- * variables of AWS's own tools.
+ * Flag over environment over the named store's section over the database's section over the
+ * file's other sections over the variables of AWS's own tools.  For a named store what [store] and
+ * a database's section say of another store does not count: no key is sent where it does not
+ * belong.
  */
 #ifndef AGENT_OPTIONS_H
 #define AGENT_OPTIONS_H
@@ -59,6 +61,7 @@ enum option_id {
     OPTION_PART_SIZE,
     OPTION_BUSY_TIMEOUT,
     OPTION_FULL_EVERY,
+    OPTION_STORES,
     OPTION_SHRINK_GUARD,
     OPTION_KEEP_LAST,
     OPTION_KEEP_HOURLY,
@@ -102,7 +105,7 @@ struct option_spec {
                          HOLDFAST_ and this in capitals */
     const char *argument;
     enum option_type type;
-    bool per_database; /* may stand in [database:NAME] */
+    bool per_database; /* may stand in [database:NAME] and [store:NAME] */
     uint64_t min, max;
     const char *choices;                     /* separated by spaces */
     const char *aws_names[OPTION_AWS_COUNT]; /* variables that are looked at last */
@@ -121,6 +124,8 @@ struct option_name {
     enum option_id id;
     bool is_file; /* what was given is the name of a file that holds the value */
 };
+/* What says which store it is, and how to get in: all of [store]. */
+bool option_is_of_store(enum option_id id);
 /* By key in a section of the file; in_database: those that [database:NAME] may have. */
 bool option_find_key(const char *section, bool in_database, const char *key,
                      struct option_name *ret_name);
@@ -158,7 +163,15 @@ int option_set_load_env(struct option_set *set, struct err *err);
 /* The variables of AWS's own tools that have an option. */
 int option_set_load_aws_env(struct option_set *set, struct err *err);
 
-#define SETTINGS_LAYER_COUNT 5
+enum settings_layer {
+    SETTINGS_ARGS,
+    SETTINGS_ENV,
+    SETTINGS_STORE, /* [store:NAME] */
+    SETTINGS_DATABASE,
+    SETTINGS_FILE,
+    SETTINGS_AWS_ENV,
+    SETTINGS_LAYER_COUNT
+};
 
 /* The sets that count, the strongest first; NULL ones are skipped.  Borrowed. */
 struct settings {

@@ -50,35 +50,50 @@ static int open_lock_file(const char *state_dir, int *ret_fd, struct err *err)
     return r;
 }
 
-static int busy(int fd, const char *database, struct err *err)
+static int busy(int fd, const struct job *job, struct err *err)
 {
-    struct flock holder = { .l_type = F_WRLCK, .l_start = place_of(database), .l_len = 1 };
+    struct flock holder = { .l_type = F_WRLCK, .l_start = place_of(job->title), .l_len = 1 };
 
     /* 0: it ended meanwhile, or lives in another PID namespace, as in another container. */
     if (fcntl(fd, F_GETLK, &holder) == 0 && holder.l_type != F_UNLCK && holder.l_pid > 0) {
-        (void)err_set(err, ERR_BUSY, "another run is under way with '%s', process %ld", database,
+        (void)err_set(err, ERR_BUSY, "another run is under way with %s, process %ld", job->title,
                       (long)holder.l_pid);
     } else {
-        (void)err_set(err, ERR_BUSY, "another run is under way with '%s'", database);
+        (void)err_set(err, ERR_BUSY, "another run is under way with %s", job->title);
     }
     err_hint(err, "let it end, or wait for it: --wait-lock 10m");
     return ERR_BUSY;
 }
 
-/* Never some of them while waiting for others: so two passes cannot wait for each other. */
-static int lock_all(int fd, const struct jobs *jobs, struct err *err)
+static int set_byte(int fd, const struct job *job, short type)
+{
+    struct flock byte = { .l_type = type, .l_start = place_of(job->title), .l_len = 1 };
+
+    return fcntl(fd, F_SETLK, &byte);
+}
+
+static void unlock_all(int fd, const struct jobs *jobs, size_t lane)
 {
     for (size_t i = 0; i < jobs->count; i++) {
-        const char *name = jobs->items[i].database.name;
-        struct flock byte = { .l_type = F_WRLCK, .l_start = place_of(name), .l_len = 1 };
-        struct flock all = { .l_type = F_UNLCK };
+        if (jobs->items[i].lane == lane)
+            (void)set_byte(fd, &jobs->items[i], F_UNLCK);
+    }
+}
+
+/* Never some of them while waiting for others: so two passes cannot wait for each other. */
+static int lock_all(int fd, const struct pass_lock_options *options, struct err *err)
+{
+    const struct jobs *jobs = options->jobs;
+
+    for (size_t i = 0; i < jobs->count; i++) {
+        const struct job *job = &jobs->items[i];
         int r;
 
-        if (fcntl(fd, F_SETLK, &byte) == 0)
+        if (job->lane != options->lane || set_byte(fd, job, F_WRLCK) == 0)
             continue;
-        r = errno == EACCES || errno == EAGAIN ? busy(fd, name, err)
+        r = errno == EACCES || errno == EAGAIN ? busy(fd, job, err)
                                                : err_set_errno(err, "lock '%s'", LOCK_FILE);
-        (void)fcntl(fd, F_SETLK, &all);
+        unlock_all(fd, jobs, options->lane);
         return r;
     }
     return 0;
@@ -90,7 +105,7 @@ static int wait_for_all(int fd, const struct pass_lock_options *options, struct 
     int r;
 
     for (;;) {
-        r = lock_all(fd, options->jobs, err);
+        r = lock_all(fd, options, err);
         if (r != ERR_BUSY || clock_mono_ms(options->clock) >= deadline_ms)
             return r;
         r = cancel_check(options->cancel, err);
@@ -100,28 +115,30 @@ static int wait_for_all(int fd, const struct pass_lock_options *options, struct 
     }
 }
 
-int pass_lock_acquire(const struct pass_lock_options *options, struct pass_lock *ret_lock,
-                      struct err *err)
+void pass_lock_open(const struct jobs *jobs, struct pass_lock *ret_lock)
 {
     struct err reason = { 0 };
-    int fd = -1;
-    int r = open_lock_file(options->jobs->state_dir, &fd, &reason);
 
-    if (r < 0) {
+    *ret_lock = (struct pass_lock)PASS_LOCK_INIT;
+    if (open_lock_file(jobs->state_dir, &ret_lock->fd, &reason) < 0) {
         log_warn("no state directory (%s): going on, but runs that overlap are not kept apart",
                  reason.msg);
-        return 0;
     }
-    r = wait_for_all(fd, options, err);
-    if (r < 0) {
-        (void)close(fd);
-        return r;
-    }
-    ret_lock->fd = fd;
-    return 0;
 }
 
-void pass_lock_release(struct pass_lock *lock)
+int pass_lock_acquire(const struct pass_lock *lock, const struct pass_lock_options *options,
+                      struct err *err)
+{
+    return lock->fd >= 0 ? wait_for_all(lock->fd, options, err) : 0;
+}
+
+void pass_lock_release(const struct pass_lock *lock, const struct jobs *jobs, size_t lane)
+{
+    if (lock->fd >= 0)
+        unlock_all(lock->fd, jobs, lane);
+}
+
+void pass_lock_close(struct pass_lock *lock)
 {
     if (lock->fd >= 0)
         (void)close(lock->fd);

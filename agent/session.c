@@ -3,6 +3,7 @@
 #include "agent/console.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/rate_limit.h"
@@ -14,15 +15,8 @@
 #include <string.h>
 
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
-
-/* In the order of settings.layers. */
-enum layer {
-    LAYER_ARGS,
-    LAYER_ENV,
-    LAYER_DATABASE,
-    LAYER_FILE,
-    LAYER_AWS_ENV
-};
+/* No database's name begins so. */
+#define STORES_DIR ".stores"
 
 void session_dispose(struct session *session)
 {
@@ -48,10 +42,10 @@ int session_load(struct session *session, struct err *err)
     const struct option_set *args = &session->args->options;
     int r;
 
-    session->settings.layers[LAYER_ARGS] = args;
-    session->settings.layers[LAYER_ENV] = &session->env;
-    session->settings.layers[LAYER_FILE] = &session->config.options;
-    session->settings.layers[LAYER_AWS_ENV] = &session->aws_env;
+    session->settings.layers[SETTINGS_ARGS] = args;
+    session->settings.layers[SETTINGS_ENV] = &session->env;
+    session->settings.layers[SETTINGS_FILE] = &session->config.options;
+    session->settings.layers[SETTINGS_AWS_ENV] = &session->aws_env;
     r = option_set_load_env(&session->env, err);
     if (r < 0)
         return r;
@@ -76,7 +70,7 @@ struct session session_for(const struct session *session, const struct option_se
 {
     struct session own = *session;
 
-    own.settings.layers[LAYER_DATABASE] = section;
+    own.settings.layers[SETTINGS_DATABASE] = section;
     own.cancel = cancel;
     return own;
 }
@@ -90,13 +84,30 @@ int session_find_database(struct session *session, enum database_need need,
     r = database_resolve(&session->config, args->positionals[0], args->flags[FLAG_NAME], need,
                          ret_database, err);
     if (r == 0)
-        session->settings.layers[LAYER_DATABASE] = ret_database->options;
+        session->settings.layers[SETTINGS_DATABASE] = ret_database->options;
     return r;
 }
 
 void session_use_options(struct session *session, const struct option_set *options)
 {
-    session->settings.layers[LAYER_DATABASE] = options;
+    session->settings.layers[SETTINGS_DATABASE] = options;
+}
+
+void session_use_store(struct session *session, const struct config_store *store)
+{
+    session->store = store;
+    session->settings.layers[SETTINGS_STORE] =
+        store != NULL && !store->is_default ? &store->options : NULL;
+}
+
+const char *session_store_name(const struct session *session)
+{
+    return session->store != NULL ? session->store->name : NULL;
+}
+
+json_t *store_json(const struct session *session)
+{
+    return session->store != NULL ? json_string(session->store->name) : json_null();
 }
 
 static enum s3_choice choice_of(const struct settings *settings, enum option_id id)
@@ -151,7 +162,8 @@ int session_open_store(const struct session *session, struct object_store **ret_
                        struct err *err)
 {
     const struct settings *settings = &session->settings;
-    const char *url = settings_text(settings, OPTION_URL);
+    const char *url = session->store != NULL ? config_store_url(&session->config, session->store)
+                                             : settings_text(settings, OPTION_URL);
     struct s3_options defaults = {
         .endpoint = settings_text(settings, OPTION_ENDPOINT),
         .region = settings_text(settings, OPTION_REGION),
@@ -196,9 +208,17 @@ int session_open_store(const struct session *session, struct object_store **ret_
 
 char *session_state_dir(const struct session *session)
 {
-    const char *dir = settings_text(&session->settings, OPTION_STATE_DIR);
+    const char *configured = settings_text(&session->settings, OPTION_STATE_DIR);
+    char *dir = configured != NULL ? strdup(configured) : state_dir_default();
+    char *stores, *own;
 
-    return dir != NULL ? strdup(dir) : state_dir_default();
+    if (dir == NULL || session->store == NULL || session->store->is_default)
+        return dir;
+    stores = path_join(dir, STORES_DIR);
+    own = stores != NULL ? path_join(stores, session->store->name) : NULL;
+    free(stores);
+    free(dir);
+    return own;
 }
 
 int session_lock(const struct session *session, const char *database, int64_t timeout_ms,

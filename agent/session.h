@@ -4,6 +4,7 @@
 #ifndef AGENT_SESSION_H
 #define AGENT_SESSION_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -15,6 +16,7 @@
 #include "base/cancel.h"
 
 struct backup_record;
+struct config_store;
 struct clock;
 struct console;
 struct err;
@@ -39,7 +41,8 @@ struct session {
     struct option_set env, aws_env;
     struct config config;
     struct rate_limit *upload_limit, *download_limit; /* of the process; NULL: none */
-    struct settings settings; /* of args, env, the database, config and aws_env */
+    struct settings settings; /* of args, env, the store, the database, config and aws_env */
+    const struct config_store *store; /* of several; NULL: the one that the settings name */
 };
 
 /* Read environment and configuration, and set the log's level. */
@@ -56,10 +59,16 @@ int session_find_database(struct session *session, enum database_need need,
                           struct database *ret_database, struct err *err);
 /* Those of a database's section, in settings; NULL: of none. */
 void session_use_options(struct session *session, const struct option_set *options);
+/* From now on it is about that store, with the settings of its section; see store_choice.h. */
+void session_use_store(struct session *session, const struct config_store *store);
+/* Its name; NULL when it has none, for it is the only one. */
+const char *session_store_name(const struct session *session);
+json_t *store_json(const struct session *session); /* the name, or null */
 /* ERR_CONFIG when no store is named. */
 int session_open_store(const struct session *session, struct object_store **ret_store,
                        struct err *err);
-/* Where what is remembered between runs is kept; malloc'd, NULL when there is no such place. */
+/* Where what is remembered between runs is kept; of a named store, a place of its own in there.
+ * malloc'd, NULL when there is no such place. */
 char *session_state_dir(const struct session *session);
 /* The lock of a database that is written or read for a while; timeout_ms when none is set. */
 int session_lock(const struct session *session, const char *database, int64_t timeout_ms,

@@ -216,6 +216,11 @@ static void add_name(struct buf *out, const struct watch_database *database, enu
     buf_addf(out, "<span class=\"pill %s\">%s</span><h3>", class_of(health), labels[health]);
     html_add_text(out, database->name);
     buf_add_text(out, "</h3>");
+    if (database->store != NULL) {
+        buf_add_text(out, "<span class=\"pill store\">");
+        html_add_text(out, database->store);
+        buf_add_text(out, "</span>");
+    }
     if (database->began_ms != 0)
         buf_add_text(out, "<span class=\"pill busy\">Backing up</span>");
     buf_add_text(out, "<span class=\"path\">");

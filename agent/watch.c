@@ -49,6 +49,8 @@ static void database_free(struct watch_database *database)
     free(database->name);
     free(database->path);
     free(database->schedule);
+    free(database->store);
+    free(database->title);
     history_dispose(&database->history);
     *database = (struct watch_database){ 0 };
 }
@@ -66,17 +68,17 @@ void watch_free(struct watch *watch)
         return;
     databases_free(watch->databases, watch->database_count);
     for (size_t i = 0; i < watch->store_count; i++)
-        free(watch->stores[i].url);
+        free(watch->stores[i].name);
     free(watch->stores);
     (void)pthread_mutex_destroy(&watch->mutex);
     free(watch);
 }
 
 /* The mutex is held.  NULL when it is not about it. */
-static struct watch_database *find(struct watch *watch, const char *name)
+static struct watch_database *find(struct watch *watch, const char *title)
 {
     for (size_t i = 0; i < watch->database_count; i++) {
-        if (strcmp(watch->databases[i].name, name) == 0)
+        if (strcmp(watch->databases[i].title, title) == 0)
             return &watch->databases[i];
     }
     return NULL;
@@ -87,14 +89,19 @@ static int describe(struct watch_database *database, const struct job *job, int6
     const char *schedule = settings_text(&job->session.settings, OPTION_SCHEDULE);
     const int64_t next_ms = schedule_next(&job->schedule, now_ms);
 
+    const char *store = session_store_name(&job->session);
+
     database->name = strdup(job->database.name);
+    database->title = strdup(job->title);
+    database->store = store != NULL ? strdup(store) : NULL;
     database->path = strdup(job->database.path != NULL ? job->database.path : "");
     database->schedule = strdup(schedule != NULL ? schedule : SCHEDULE_DEFAULT);
     database->status = job->status;
     database->drill = job->drill;
     database->deadline_ms = job_deadline_ms(job);
     database->next_ms = next_ms == SCHEDULE_NEVER ? 0 : next_ms;
-    return database->name == NULL || database->path == NULL || database->schedule == NULL
+    return database->name == NULL || database->title == NULL || database->path == NULL ||
+                   database->schedule == NULL || (database->store == NULL && store != NULL)
                ? ERR_NOMEM
                : 0;
 }
@@ -102,7 +109,7 @@ static int describe(struct watch_database *database, const struct job *job, int6
 /* Those that it knows keep what is known; the others are read.  The mutex is held. */
 static void remember(struct watch *watch, struct watch_database *database, const char *state_dir)
 {
-    struct watch_database *known = find(watch, database->name);
+    struct watch_database *known = find(watch, database->title);
     struct err why = { 0 };
 
     if (known != NULL) {
@@ -130,7 +137,7 @@ int watch_set_jobs(struct watch *watch, struct jobs *jobs, struct err *err)
     }
     (void)pthread_mutex_lock(&watch->mutex);
     for (size_t i = 0; i < jobs->count; i++)
-        remember(watch, &databases[i], jobs->state_dir);
+        remember(watch, &databases[i], jobs->items[i].state_dir);
     databases_free(watch->databases, watch->database_count);
     watch->databases = databases;
     watch->database_count = jobs->count;
@@ -140,14 +147,45 @@ int watch_set_jobs(struct watch *watch, struct jobs *jobs, struct err *err)
     return 0;
 }
 
-void watch_next(struct watch *watch, const char *name, int64_t next_ms)
+static void reload(struct watch *watch, const struct job *job)
+{
+    struct watch_database *database = find(watch, job->title);
+    struct history history = HISTORY_INIT;
+    struct err why = { 0 };
+
+    if (database == NULL || job->state_dir == NULL)
+        return;
+    database->status = job->status;
+    database->drill = job->drill;
+    database->deadline_ms = job_deadline_ms(job);
+    if (history_load(job->state_dir, job->database.name, &history, &why) < 0) {
+        log_warn("%s: it is begun anew", why.msg);
+        return;
+    }
+    history_dispose(&database->history);
+    database->history = history;
+}
+
+void watch_reload(struct watch *watch, const struct jobs *jobs, size_t lane)
+{
+    if (watch == NULL)
+        return;
+    (void)pthread_mutex_lock(&watch->mutex);
+    for (size_t i = 0; i < jobs->count; i++) {
+        if (jobs->items[i].lane == lane)
+            reload(watch, &jobs->items[i]);
+    }
+    (void)pthread_mutex_unlock(&watch->mutex);
+}
+
+void watch_next(struct watch *watch, const struct job *job, int64_t next_ms)
 {
     struct watch_database *database;
 
     if (watch == NULL)
         return;
     (void)pthread_mutex_lock(&watch->mutex);
-    database = find(watch, name);
+    database = find(watch, job->title);
     if (database != NULL)
         database->next_ms = next_ms == SCHEDULE_NEVER ? 0 : next_ms;
     (void)pthread_mutex_unlock(&watch->mutex);
@@ -161,7 +199,7 @@ void watch_began(struct watch *watch, const struct job *job)
     if (watch == NULL)
         return;
     (void)pthread_mutex_lock(&watch->mutex);
-    database = find(watch, job->database.name);
+    database = find(watch, job->title);
     if (database != NULL)
         database->began_ms = clock_now_ms(watch->clock);
     (void)pthread_mutex_unlock(&watch->mutex);
@@ -172,10 +210,10 @@ static void count(struct watch *watch, struct watch_report *report)
 {
     struct watch_store *stores = watch->stores;
 
-    if (report->store_url == NULL)
+    if (report->store == NULL)
         return;
     for (size_t i = 0; i < watch->store_count; i++) {
-        if (strcmp(stores[i].url, report->store_url) == 0) {
+        if (strcmp(stores[i].name, report->store) == 0) {
             s3_counters_add(&stores[i].counters, &report->counters);
             return;
         }
@@ -185,8 +223,8 @@ static void count(struct watch *watch, struct watch_report *report)
         return;
     watch->stores = stores;
     stores[watch->store_count++] =
-        (struct watch_store){ .url = report->store_url, .counters = report->counters };
-    report->store_url = NULL;
+        (struct watch_store){ .name = report->store, .counters = report->counters };
+    report->store = NULL;
 }
 
 /* What was seen of the store.  The mutex is held. */
@@ -209,7 +247,7 @@ static void keep(const struct job *job, json_t *history, const char *state_dir)
     if (state_dir == NULL) {
         json_decref(history);
     } else if (history_save(state_dir, job->database.name, history, &why) < 0) {
-        log_debug("'%s': its history is not kept: %s", job->database.name, why.msg);
+        log_debug("%s: its history is not kept: %s", job->title, why.msg);
     }
 }
 
@@ -223,7 +261,7 @@ void watch_ended(struct watch *watch, const struct job *job, struct watch_report
         return;
     (void)pthread_mutex_lock(&watch->mutex);
     count(watch, report);
-    database = find(watch, job->database.name);
+    database = find(watch, job->title);
     if (database != NULL) {
         database->status = job->status;
         database->deadline_ms = job_deadline_ms(job);
@@ -248,7 +286,7 @@ void watch_drilled(struct watch *watch, const struct job *job, struct watch_repo
         return;
     (void)pthread_mutex_lock(&watch->mutex);
     count(watch, report);
-    database = find(watch, job->database.name);
+    database = find(watch, job->title);
     if (database != NULL) {
         database->drill = job->drill;
         take_over(&database->history, report);
@@ -263,14 +301,15 @@ void watch_drilled(struct watch *watch, const struct job *job, struct watch_repo
 void watch_report_dispose(struct watch_report *report)
 {
     history_catalog_dispose(&report->catalog);
-    free(report->store_url);
-    report->store_url = NULL;
+    free(report->store);
+    report->store = NULL;
 }
 
-void watch_report_store(struct watch_report *report, const struct object_store *store)
+void watch_report_store(struct watch_report *report, const struct object_store *store,
+                        const char *name)
 {
-    free(report->store_url);
-    report->store_url = strdup(store->url);
+    free(report->store);
+    report->store = strdup(name != NULL ? name : store->url);
     s3_store_counters(store, &report->counters);
 }
 
@@ -295,6 +334,15 @@ int watch_render(struct watch *watch, watch_render_fn render, struct buf *out)
                out);
     (void)pthread_mutex_unlock(&watch->mutex);
     return r;
+}
+
+size_t watch_view_databases(const struct watch_view *view)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < view->database_count; i++)
+        count += i == 0 || strcmp(view->databases[i].name, view->databases[i - 1].name) != 0;
+    return count;
 }
 
 int64_t watch_verified_ms(const struct watch_database *database)

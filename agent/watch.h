@@ -21,8 +21,11 @@ struct jobs;
 struct object_store;
 struct watch;
 
+/* A database in a store: a job. */
 struct watch_database {
     char *name, *path, *schedule; /* schedule: as it was configured */
+    char *store;                  /* its name; NULL: it has none */
+    char *title;                  /* see jobs.h */
     struct job_status status;
     struct drill_status drill;
     struct history history;
@@ -33,7 +36,7 @@ struct watch_database {
 
 /* Requests to one store, since the program began. */
 struct watch_store {
-    char *url;
+    char *name; /* its URL, if it has no name */
     struct s3_counters counters;
 };
 
@@ -55,8 +58,12 @@ void watch_free(struct watch *watch); /* NULL is fine */
  * knew of those among them stays; of the others it is read from the state directory. */
 int watch_set_jobs(struct watch *watch, struct jobs *jobs, struct err *err);
 
+/* The jobs of a lane are as job->status and the state directory say: another process may have been
+ * at work since.  A NULL watch is fine. */
+void watch_reload(struct watch *watch, const struct jobs *jobs, size_t lane);
+
 /* Of a job, by whoever runs it.  A NULL watch, and a database that it is not about, are fine. */
-void watch_next(struct watch *watch, const char *name, int64_t next_ms);
+void watch_next(struct watch *watch, const struct job *job, int64_t next_ms);
 void watch_began(struct watch *watch, const struct job *job);
 
 /* What a run of a job has shown. */
@@ -64,7 +71,7 @@ struct watch_report {
     struct history_run run;
     struct history_newest newest;   /* created_at_ms 0: nothing new */
     struct history_catalog catalog; /* is_known: to take over; left empty */
-    char *store_url;                /* NULL: it was not opened */
+    char *store;                    /* as watch_store.name; NULL: it was not opened */
     struct s3_counters counters;
 };
 /* job->status is how it went.  Written down in state_dir too, unless that is NULL. */
@@ -74,8 +81,11 @@ void watch_ended(struct watch *watch, const struct job *job, struct watch_report
 void watch_drilled(struct watch *watch, const struct job *job, struct watch_report *report,
                    const char *state_dir);
 void watch_report_dispose(struct watch_report *report);
-/* What the store counted, before it is freed. */
-void watch_report_store(struct watch_report *report, const struct object_store *store);
+/* What the store counted, before it is freed.  name: NULL when it has none. */
+void watch_report_store(struct watch_report *report, const struct object_store *store,
+                        const char *name);
+/* How many different databases there are in it. */
+size_t watch_view_databases(const struct watch_view *view);
 
 /* Grows whenever there is something new. */
 unsigned watch_version(const struct watch *watch);

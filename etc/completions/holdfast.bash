@@ -19,7 +19,7 @@ _holdfast() {
     local settings='--store --endpoint --region --addressing --access-key-id
         --secret-access-key-file --session-token-file --profile --dualstack --fips --ca-file
         --client-cert --client-key --client-key-password-file --proxy-file --attempts --object-lock --object-lock-days --limit-upload --limit-download --state-dir
-        --spool-dir --log --workers --final-backup --stop-timeout --jitter --wait-lock --listen --metrics-file --schedule --timezone --max-age --threads --compression --part-size --busy-timeout --full-every --shrink-guard --keep-last --keep-hourly
+        --spool-dir --log --workers --final-backup --stop-timeout --jitter --wait-lock --listen --metrics-file --schedule --timezone --max-age --threads --compression --part-size --busy-timeout --full-every --stores --shrink-guard --keep-last --keep-hourly
         --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --prune-grace --max-unused --hook-before --hook-after --hook-timeout
         --ping-url-file --webhook-url-file --webhook-on --notify-ca-file
         --verify-cron --verify-dir'
@@ -69,7 +69,7 @@ _holdfast() {
         ;;
     --object-lock-days | --store | --endpoint | --region | --access-key-id | --profile | --attempts | --threads | \
         --compression | --part-size | --busy-timeout | --label | --name | --at | --as-of | --limit | --limit-upload | --limit-download | \
-        --sample | --full-every | --keep-* | --prune-grace | --max-unused | --hook-* | --verify-cron | --workers | --stop-timeout | --wait-lock | \
+        --sample | --full-every | --stores | --keep-* | --prune-grace | --max-unused | --hook-* | --verify-cron | --workers | --stop-timeout | --wait-lock | \
         --jitter | --listen | --schedule | --timezone | --max-age)
         return
         ;;

@@ -99,6 +99,7 @@ complete -c holdfast -n $with_settings -l compression -x -d "zstd's level"
 complete -c holdfast -n $with_settings -l part-size -x -d 'the parts of a large upload'
 complete -c holdfast -n $with_settings -l busy-timeout -x -d 'how long to wait for locks'
 complete -c holdfast -n $with_settings -l full-every -x -d 'how often to send all pages'
+complete -c holdfast -n $with_settings -l stores -x -d 'which of several stores to back up to'
 complete -c holdfast -n $with_settings -l shrink-guard -xa 'warn fail off' -d 'a database that lost much'
 complete -c holdfast -n $with_settings -l keep-last -x -d 'retention'
 complete -c holdfast -n $with_settings -l keep-hourly -x -d 'retention'

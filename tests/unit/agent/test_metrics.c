@@ -93,7 +93,7 @@ static void requests_are_told_by_operation_and_code(void **state)
 {
     static char url[] = "s3://b/x?endpoint=http://h";
     struct watch_store store = {
-        .url = url, .counters = { .retries = 4, .sent_bytes = 5, .received_bytes = 6 }
+        .name = url, .counters = { .retries = 4, .sent_bytes = 5, .received_bytes = 6 }
     };
     struct watch_view view = { .stores = &store, .store_count = 1 };
     struct buf out = BUF_INIT(LEN_MAX);

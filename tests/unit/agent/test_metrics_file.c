@@ -1,6 +1,7 @@
 /* Goal: the file follows what is known, and not so often that writing it is all that is done. */
 #include "agent/metrics_file.h"
 
+#include "agent/jobs.h"
 #include "agent/watch.h"
 #include "base/log.h"
 #include "tests/harness/fake_clock.h"
@@ -33,6 +34,8 @@ static bool writes(struct metrics_file *file, bool is_busy)
 
 static void is_written_when_there_is_something_new(void **state)
 {
+    static char title[] = "'a'";
+    const struct job job = { .title = title };
     struct fake_clock clock;
     struct metrics_file file = { .clock = &clock.clock };
     char *dir = temp_dir_new(), path[256];
@@ -45,10 +48,10 @@ static void is_written_when_there_is_something_new(void **state)
     assert_non_null(file.watch);
     assert_true(writes(&file, true));
     assert_false(writes(&file, false));
-    watch_next(file.watch, "a", 1);
+    watch_next(file.watch, &job, 1);
     assert_false(writes(&file, true));
     assert_true(writes(&file, false));
-    watch_next(file.watch, "a", 1);
+    watch_next(file.watch, &job, 1);
     clock.now_ms += METRICS_FILE_PAUSE_MS - 1;
     assert_false(writes(&file, true));
     clock.now_ms++;
@@ -59,6 +62,8 @@ static void is_written_when_there_is_something_new(void **state)
 
 static void what_goes_wrong_is_said_once(void **state)
 {
+    static char title[] = "'a'";
+    const struct job job = { .title = title };
     struct fake_clock clock;
     struct metrics_file file = { .clock = &clock.clock };
     char *dir = temp_dir_new(), path[256], below[256];
@@ -73,12 +78,12 @@ static void what_goes_wrong_is_said_once(void **state)
     log_set_sink(count_warnings, NULL, LOG_LEVEL_WARN);
     warnings = 0;
     for (int i = 0; i < 3; i++) {
-        watch_next(file.watch, "a", 1);
+        watch_next(file.watch, &job, 1);
         metrics_file_update(&file, false);
     }
     assert_int_equal(warnings, 1);
     assert_int_equal(mkdir(below, 0700), 0);
-    watch_next(file.watch, "a", 1);
+    watch_next(file.watch, &job, 1);
     metrics_file_update(&file, false);
     assert_int_equal(access(path, F_OK), 0);
     assert_int_equal(warnings, 1);

@@ -20,22 +20,25 @@ static void pings_go_to_the_end_of_the_path(void **state)
         { "https://hc/ping/key/{database}", "/fail", "https://hc/ping/key/app-1/fail" },
         { "https://hc/{database}?create=1", "/log", "https://hc/app-1/log?create=1" },
         { "https://hc/p?name={database}&x=1", "/fail", "https://hc/p/fail?name=app-1&x=1" },
+        { "https://hc/{database}-{store}", "", "https://hc/app-1-cloud" },
         { "https://hc/{database", "", "https://hc/{database" },
         { "https://hc/{database}{database}", "", "https://hc/app-1app-1" },
     };
+
+    const struct notify_subject subject = { "app-1", "cloud" };
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct buf out = BUF_INIT(1024);
 
-        notify_ping_url(cases[i].url, "app-1", cases[i].suffix, &out);
+        notify_ping_url(cases[i].url, &subject, cases[i].suffix, &out);
         assert_string_equal(out.ptr, cases[i].wanted);
         buf_dispose(&out);
     }
 }
 
 static const struct notify_facts made = { .event = NOTIFY_SUCCESS,
-                                          .database = "app",
+                                          .subject = { "app", NULL },
                                           .at_ms = 1772323200000,
                                           .duration_ms = 2400,
                                           .backup_id = "2329a87e-d75f-4c81-8732-5dadab22c8cf",
@@ -148,7 +151,7 @@ static void without_addresses_nothing_is_sent(void **state)
     struct notify notify;
 
     (void)state;
-    notify_begin(&notify, &settings, "app", NULL);
+    notify_begin(&notify, &settings, &(struct notify_subject){ "app", NULL }, NULL);
     assert_null(notify.start);
     assert_false(notify_end(&notify, &made, true));
 }

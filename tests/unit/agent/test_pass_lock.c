@@ -21,7 +21,7 @@
 
 struct pass {
     struct job items[MANY];
-    char names[MANY][16];
+    char titles[MANY][16];
     struct jobs jobs;
     struct pass_lock_options options;
 };
@@ -34,8 +34,8 @@ static struct pass *pass_new(const char *state_dir, size_t from, size_t count)
     assert_non_null(pass);
     assert_true(count <= MANY);
     for (size_t i = 0; i < count; i++) {
-        (void)snprintf(pass->names[i], sizeof(pass->names[i]), "db%zu", from + i);
-        pass->items[i].database.name = pass->names[i];
+        (void)snprintf(pass->titles[i], sizeof(pass->titles[i]), "'db%zu'", from + i);
+        pass->items[i].title = pass->titles[i];
     }
     pass->jobs = (struct jobs){ .items = pass->items, .count = count };
     if (state_dir != NULL)
@@ -62,6 +62,14 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* All jobs are of one lane. */
+static int try(const struct pass *pass, struct pass_lock *lock, struct err *err)
+{
+    if (lock->fd < 0)
+        pass_lock_open(&pass->jobs, lock);
+    return pass_lock_acquire(lock, &pass->options, err);
+}
+
 /* What a process of its own gets from trying, as these locks keep no thread out. */
 static int try_elsewhere(const struct pass *pass)
 {
@@ -71,7 +79,7 @@ static int try_elsewhere(const struct pass *pass)
 
     assert_true(pid >= 0);
     if (pid == 0)
-        _exit(-pass_lock_acquire(&pass->options, &lock, NULL));
+        _exit(-try(pass, &lock, NULL));
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
     return -WEXITSTATUS(status);
@@ -90,7 +98,7 @@ static pid_t hold_elsewhere(const struct pass *pass)
     assert_true(pid >= 0);
     if (pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a check that fails ends it too */
-        if (pass_lock_acquire(&pass->options, &lock, NULL) == 0 && lock.fd >= 0)
+        if (try(pass, &lock, NULL) == 0 && lock.fd >= 0)
             (void)!write(pipes[1], "y", 1);
         for (;;)
             (void)pause();
@@ -113,12 +121,12 @@ static void runs_with_a_database_in_common_do_not_overlap(void **state)
                 *other = pass_new(*state, 2, 2);
     struct pass_lock lock = PASS_LOCK_INIT;
 
-    assert_int_equal(pass_lock_acquire(&one->options, &lock, NULL), 0);
+    assert_int_equal(try(one, &lock, NULL), 0);
     assert_int_equal(try_elsewhere(one), ERR_BUSY);
     assert_int_equal(try_elsewhere(common), ERR_BUSY);
     assert_int_equal(try_elsewhere(other), 0);
-    pass_lock_release(&lock);
-    pass_lock_release(&lock);
+    pass_lock_close(&lock);
+    pass_lock_close(&lock);
     assert_int_equal(try_elsewhere(common), 0);
     pass_free(one);
     pass_free(common);
@@ -135,14 +143,14 @@ static void who_is_kept_out_learns_by_whom_and_holds_nothing(void **state)
     struct err err;
 
     err_clear(&err);
-    assert_int_equal(pass_lock_acquire(&both->options, &lock, &err), ERR_BUSY);
+    assert_int_equal(try(both, &lock, &err), ERR_BUSY);
     (void)snprintf(wanted, sizeof(wanted), "another run is under way with 'db1', process %ld",
                    (long)pid);
     assert_string_equal(err.msg, wanted);
     assert_non_null(strstr(err.hint, "--wait-lock"));
-    assert_int_equal(lock.fd, -1);
     assert_int_equal(try_elsewhere(free_one), 0);
     end(pid);
+    pass_lock_close(&lock);
     pass_free(holder);
     pass_free(both);
     pass_free(free_one);
@@ -154,10 +162,10 @@ static void a_killed_run_holds_nothing(void **state)
     struct pass_lock lock = PASS_LOCK_INIT;
     const pid_t pid = hold_elsewhere(pass);
 
-    assert_int_equal(pass_lock_acquire(&pass->options, &lock, NULL), ERR_BUSY);
+    assert_int_equal(try(pass, &lock, NULL), ERR_BUSY);
     end(pid);
-    assert_int_equal(pass_lock_acquire(&pass->options, &lock, NULL), 0);
-    pass_lock_release(&lock);
+    assert_int_equal(try(pass, &lock, NULL), 0);
+    pass_lock_close(&lock);
     pass_free(pass);
 }
 
@@ -170,12 +178,12 @@ static void waits_as_long_as_it_may_or_until_it_is_canceled(void **state)
     const int64_t begin_ms = clock_mono_ms(clock_system());
 
     pass->options.timeout_ms = 250;
-    assert_int_equal(pass_lock_acquire(&pass->options, &lock, NULL), ERR_BUSY);
+    assert_int_equal(try(pass, &lock, NULL), ERR_BUSY);
     assert_true(clock_mono_ms(clock_system()) - begin_ms >= 250);
     pass->options.timeout_ms = 5000;
     pass->options.cancel = &cancel;
     cancel_set(&cancel, SIGINT);
-    assert_int_equal(pass_lock_acquire(&pass->options, &lock, NULL), ERR_CANCELED);
+    assert_int_equal(try(pass, &lock, NULL), ERR_CANCELED);
     end(pid);
     pass_free(pass);
 }
@@ -187,12 +195,38 @@ static void one_descriptor_does_for_a_thousand(void **state)
     const int before = fcntl(0, F_DUPFD_CLOEXEC, 0);
 
     (void)close(before);
-    assert_int_equal(pass_lock_acquire(&pass->options, &lock, NULL), 0);
+    assert_int_equal(try(pass, &lock, NULL), 0);
     assert_int_equal(lock.fd, before);
     assert_int_equal(try_elsewhere(last), ERR_BUSY);
-    pass_lock_release(&lock);
+    pass_lock_close(&lock);
     pass_free(pass);
     pass_free(last);
+}
+
+static void each_store_is_locked_by_itself(void **state)
+{
+    struct pass *both = pass_new(*state, 0, 2), *first = pass_new(*state, 0, 1),
+                *second = pass_new(*state, 1, 1);
+    struct pass_lock lock = PASS_LOCK_INIT;
+    const pid_t pid = hold_elsewhere(first);
+
+    both->items[1].lane = 1;
+    assert_int_equal(try(both, &lock, NULL), ERR_BUSY);
+    both->options.lane = 1;
+    assert_int_equal(try(both, &lock, NULL), 0);
+    assert_int_equal(try_elsewhere(second), ERR_BUSY);
+    both->options.lane = 0;
+    assert_int_equal(try(both, &lock, NULL), ERR_BUSY); /* and keeps the other's */
+    assert_int_equal(try_elsewhere(second), ERR_BUSY);
+    pass_lock_release(&lock, &both->jobs, 1);
+    assert_int_equal(try_elsewhere(second), 0);
+    end(pid);
+    assert_int_equal(try(both, &lock, NULL), 0);
+    assert_int_equal(try_elsewhere(first), ERR_BUSY);
+    pass_lock_close(&lock);
+    pass_free(both);
+    pass_free(first);
+    pass_free(second);
 }
 
 static void count_warning(void *context, enum log_level level, const char *line)
@@ -212,9 +246,9 @@ static void goes_on_with_a_warning_where_nothing_can_be_written(void **state)
         struct pass *pass = pass_new(places[i], 0, 1);
         struct pass_lock lock = PASS_LOCK_INIT;
 
-        assert_int_equal(pass_lock_acquire(&pass->options, &lock, NULL), 0);
+        assert_int_equal(try(pass, &lock, NULL), 0);
         assert_int_equal(lock.fd, -1);
-        pass_lock_release(&lock);
+        pass_lock_close(&lock);
         pass_free(pass);
     }
     assert_int_equal(warnings, 2);
@@ -232,6 +266,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(waits_as_long_as_it_may_or_until_it_is_canceled, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(one_descriptor_does_for_a_thousand, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_store_is_locked_by_itself, set_up, tear_down),
         cmocka_unit_test(goes_on_with_a_warning_where_nothing_can_be_written),
     };
 

@@ -17,7 +17,8 @@
 #define HOUR  INT64_C(3600000)
 #define START INT64_C(1772323200000) /* 2026-03-01 00:00 UTC */
 
-static char name_a[] = "a", name_b[] = "b", path_a[] = "/a.db", path_b[] = "/b.db";
+static char title_a[] = "'a'", title_b[] = "'b'", name_a[] = "a", name_b[] = "b",
+            path_a[] = "/a.db", path_b[] = "/b.db";
 
 struct fixture {
     struct fake_clock clock;
@@ -30,11 +31,14 @@ struct fixture {
 static void begin(struct fixture *fixture, char *state_dir)
 {
     char *const names[] = { name_a, name_b }, *const paths[] = { path_a, path_b };
+    char *const titles[] = { title_a, title_b };
 
     memset(fixture, 0, sizeof(*fixture));
     fake_clock_init(&fixture->clock, START);
     for (size_t i = 0; i < 2; i++) {
         fixture->items[i].database.name = names[i];
+        fixture->items[i].title = titles[i];
+        fixture->items[i].state_dir = state_dir;
         fixture->items[i].database.path = paths[i];
         assert_int_equal(schedule_parse("@hourly", NULL, &fixture->items[i].schedule, NULL), 0);
     }
@@ -52,7 +56,7 @@ static void run(struct fixture *fixture, size_t index, int64_t at_ms)
     struct watch_report report = {
         .run = { .at_ms = at_ms, .stored_bytes = 100, .outcome = HISTORY_MADE },
         .newest = { .created_at_ms = at_ms, .size = 4096 },
-        .store_url = strdup("s3://bucket"),
+        .store = strdup("s3://bucket"),
         .counters = { .retries = 1 },
     };
 
@@ -74,7 +78,7 @@ static int show(const struct watch_view *view, struct buf *out)
                  (long long)((database->deadline_ms - START) / HOUR));
     }
     for (size_t i = 0; i < view->store_count; i++) {
-        buf_addf(out, "%s %llu\n", view->stores[i].url,
+        buf_addf(out, "%s %llu\n", view->stores[i].name,
                  (unsigned long long)view->stores[i].counters.retries);
     }
     return 207;
@@ -100,6 +104,8 @@ static void expect(struct watch *watch, const char *wanted)
 
 static void what_jobs_tell_is_seen(void **state)
 {
+    static char title[] = "'another'";
+    const struct job another = { .title = title };
     struct fixture fixture;
     unsigned version;
 
@@ -112,9 +118,9 @@ static void what_jobs_tell_is_seen(void **state)
     watch_began(fixture.watch, &fixture.items[0]);
     expect(fixture.watch, "a 0 1 1 2\nb 0 0 1 -492312\n");
     run(&fixture, 0, START + HOUR);
-    watch_next(fixture.watch, "a", START + 5 * HOUR);
-    watch_next(fixture.watch, "b", SCHEDULE_NEVER);
-    watch_next(fixture.watch, "another", START);
+    watch_next(fixture.watch, &fixture.items[0], START + 5 * HOUR);
+    watch_next(fixture.watch, &fixture.items[1], SCHEDULE_NEVER);
+    watch_next(fixture.watch, &another, START);
     expect(fixture.watch, "a 1 0 5 3\nb 0 0 -1 -492312\ns3://bucket 1\n");
     assert_true(watch_version(fixture.watch) != version);
     watch_free(fixture.watch);
@@ -135,7 +141,7 @@ static void requests_of_all_databases_add_up_by_store(void **state)
 
 static void another_configuration_keeps_what_is_known_of_the_same_databases(void **state)
 {
-    static char name_c[] = "c";
+    static char title_c[] = "'c'", name_c[] = "c";
     struct fixture fixture;
 
     (void)state;
@@ -144,9 +150,11 @@ static void another_configuration_keeps_what_is_known_of_the_same_databases(void
     run(&fixture, 1, START);
     watch_began(fixture.watch, &fixture.items[1]);
     fixture.items[0].database.name = name_c;
+    fixture.items[0].title = title_c;
     fixture.items[0].status = (struct job_status){ 0 };
     assert_int_equal(watch_set_jobs(fixture.watch, &fixture.jobs, NULL), 0);
     expect(fixture.watch, "c 0 0 1 -492312\nb 1 1 1 2\ns3://bucket 2\n");
+    fixture.items[0].title = title_a;
     fixture.items[0].database.name = name_a; /* one that it is not about any more */
     run(&fixture, 0, START);
     expect(fixture.watch, "c 0 0 1 -492312\nb 1 1 1 2\ns3://bucket 3\n");
@@ -173,7 +181,7 @@ static void a_restart_remembers(void **state)
 static void a_drill_is_seen_and_its_requests_are_counted(void **state)
 {
     struct fixture fixture;
-    struct watch_report report = { .store_url = strdup("s3://bucket"),
+    struct watch_report report = { .store = strdup("s3://bucket"),
                                    .counters = { .retries = 2 },
                                    .catalog = { .is_known = true, .verified_ms = 5 } };
     struct buf out = BUF_INIT(4096);
@@ -202,7 +210,7 @@ static void nobody_has_to_watch(void **state)
     struct watch_report report = { 0 };
 
     (void)state;
-    watch_next(NULL, "a", 1);
+    watch_next(NULL, NULL, 1);
     watch_began(NULL, &job);
     watch_ended(NULL, &job, &report, NULL);
     watch_drilled(NULL, &job, &report, NULL);
@@ -215,7 +223,7 @@ static void *run_often(void *context)
 
     for (int i = 0; i < 200; i++) {
         run(fixture, 0, START);
-        watch_next(fixture->watch, "a", START + i);
+        watch_next(fixture->watch, &fixture->items[0], START + i);
     }
     return NULL;
 }
@@ -234,7 +242,8 @@ static void is_looked_at_while_it_changes(void **state)
         assert_int_equal(watch_render(fixture.watch, show, &out), 207);
         buf_dispose(&out);
         if (i % 50 == 0) {
-            struct job items[] = { { .database = { .name = name_a, .path = path_a } } };
+            struct job items[] = { { .database = { .name = name_a, .path = path_a },
+                                     .title = title_a } };
             struct jobs jobs = { .items = items, .count = 1 };
 
             items[0].schedule = fixture.items[1].schedule;
