@@ -181,6 +181,7 @@ int session_open_store(const struct session *session, struct object_store **ret_
         .client_key_password = settings_secret(settings, OPTION_CLIENT_KEY_PASSWORD),
         .proxy = settings_secret(settings, OPTION_PROXY),
         .attempts_max = (unsigned)settings_number(settings, OPTION_ATTEMPTS, 0),
+        .stall_timeout_ms = (int64_t)settings_number(settings, OPTION_STALL_TIMEOUT, 0),
         .anonymous = session->anonymous,
         .upload_limit = session->upload_limit,
         .download_limit = session->download_limit,

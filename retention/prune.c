@@ -375,7 +375,7 @@ static int repack(struct job *job, struct err *err)
     if (!job->options->repack || job->report.denied > 0 || job->report.missing > 0)
         return 0;
     r = repack_run(job->store, &job->manifest, &options, &job->report.repacked, &why);
-    if (r == ERR_DENIED || pack_is_damage(r)) {
+    if (r == ERR_DENIED || pack_is_damage(r, &why)) {
         log_warn("'%s': packs stay as they are although not all of them is needed: %s",
                  job->options->database, why.msg);
         return 0;

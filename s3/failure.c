@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/err.h"
 #include "base/parse.h"
@@ -188,4 +189,40 @@ int s3_failure_describe(const struct http_response *response, struct str body,
     if (ret_lesson != NULL)
         *ret_lesson = lesson;
     return code;
+}
+
+static bool is_page(const struct http_response *response, const char *data, size_t len)
+{
+    static const char *const beginnings[] = { "<!doctype html", "<html" };
+    const char *type = http_headers_get(&response->headers, "content-type");
+
+    if (type != NULL && strncasecmp(type, "text/html", 9) == 0)
+        return true;
+    if (response->status != 200) /* a part of an object may begin with anything */
+        return false;
+    for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
+        const size_t need = strlen(beginnings[i]);
+
+        if (len >= need && strncasecmp(data, beginnings[i], need) == 0)
+            return true;
+    }
+    return false;
+}
+
+int s3_failure_check_success(const struct http_response *response, const void *data, size_t len,
+                             struct err *err)
+{
+    const char *encoding = http_headers_get(&response->headers, "content-encoding");
+    int r = 0;
+
+    if (is_page(response, data, len)) {
+        r = err_set(err, ERR_PROTOCOL, "a page of HTML came instead of an S3 server's answer");
+    } else if (encoding != NULL && strcasecmp(encoding, "identity") != 0 &&
+               strncasecmp(encoding, "aws-chunked", 11) != 0) { /* which Ceph keeps of an upload */
+        r = err_set(err, ERR_PROTOCOL, "the answer is encoded with '%.32s', which nobody asked for",
+                    encoding);
+    }
+    if (r < 0)
+        err_hint(err, "is the endpoint right, and does nothing in between answer in its stead?");
+    return r;
 }

@@ -5,6 +5,7 @@
 #define S3_FAILURE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -41,5 +42,15 @@ struct s3_lesson {
 int s3_failure_describe(const struct http_response *response, struct str body,
                         const struct s3_failure_context *context, struct s3_lesson *ret_lesson,
                         struct err *err);
+
+/**
+ * Refuse a success that is not an S3 server's: a page of HTML, as a portal that wants a login
+ * sends, and what a proxy has compressed unasked.  data: where the body begins; NULL when only the
+ * headers are known.
+ *
+ * @return 0 or ERR_PROTOCOL.
+ */
+int s3_failure_check_success(const struct http_response *response, const void *data, size_t len,
+                             struct err *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/parse.h"
 #include "s3/client.h"
+#include "s3/failure.h"
 #include "s3/md5.h"
 #include "s3/object_lock.h"
 #include "s3/request.h"
@@ -331,6 +332,8 @@ static int head(struct s3_client *client, const char *key, const char *version_i
     r = s3_key_check(key, err);
     if (r == 0)
         r = s3_perform(client, &call, &answer, err);
+    if (r == 0)
+        r = s3_failure_check_success(&answer.response, NULL, 0, err);
     if (r < 0)
         goto out;
     length = http_headers_get(&answer.response.headers, "content-length");

@@ -22,7 +22,7 @@
 
 #define ERROR_BODY_LEN_MAX  (64u << 10) /* bytes kept of an error's body */
 #define ANSWER_TIMEOUT_MS   120000      /* a large part may be written to slow disks first */
-#define SLOW_TIMEOUT_FACTOR 5           /* of the stall timeout, at least SLOW_TIMEOUT_MS */
+#define SLOW_TIMEOUT_FACTOR 5           /* of the stall timeout */
 #define SLOW_TIMEOUT_MS     300000      /* servers assemble an object from its parts in minutes */
 #define CLEANUP_ATTEMPTS    3
 #define CLEANUP_DEADLINE_MS 30000
@@ -44,6 +44,7 @@ struct attempt {
     struct s3_credentials credentials;
     char *host, *region;
     bool has_time_fixed;
+    bool has_begun; /* the body of a success has, and is S3's */
     int64_t offset_ms, signed_ms;
 };
 
@@ -157,6 +158,13 @@ static int take_body(void *context, const struct http_response *response, const 
 
     (void)atomic_fetch_add(&attempt->client->received_bytes, len);
     if (is_success(response->status)) {
+        if (!attempt->has_begun) {
+            const int r = s3_failure_check_success(response, data, len, err);
+
+            if (r < 0)
+                return r;
+            attempt->has_begun = true;
+        }
         if (attempt->call->on_body != NULL)
             return attempt->call->on_body(attempt->call->context, response, data, len, err);
         buf_add(kept, data, len);
@@ -199,8 +207,11 @@ static int send_attempt(struct attempt *attempt, const struct s3_attempts *attem
 
     if (stall_ms < ANSWER_TIMEOUT_MS / 2)
         request.answer_timeout_ms = 2 * stall_ms; /* somebody is in a hurry */
-    if (call->is_slow)
-        request.answer_timeout_ms = larger(stall_ms * SLOW_TIMEOUT_FACTOR, SLOW_TIMEOUT_MS);
+    if (call->is_slow) {
+        request.answer_timeout_ms = stall_ms * SLOW_TIMEOUT_FACTOR;
+        if (stall_ms >= ANSWER_TIMEOUT_MS / 2)
+            request.answer_timeout_ms = larger(request.answer_timeout_ms, SLOW_TIMEOUT_MS);
+    }
     request.total_timeout_ms = larger(left_ms, 1000);
     if (call->body != NULL) {
         r = io_rewind(call->body, err);

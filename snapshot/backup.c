@@ -11,6 +11,7 @@
 #include "snapshot/catalog.h"
 #include "snapshot/delta.h"
 #include "snapshot/hash_spool.h"
+#include "snapshot/pack_reader.h"
 #include "snapshot/pack_writer.h"
 #include "snapshot/parent.h"
 #include "snapshot/pipeline.h"
@@ -221,7 +222,7 @@ static int get_parent(struct job *job, const struct backup_record *parent, const
     }
     r = parent_read(job->store, &job->manifest, parent, job->options->spool_dir,
                     job->options->cancel, &job->parent, err);
-    if (r == ERR_CORRUPT || r == ERR_NOT_FOUND) {
+    if (r != ERR_UNSUPPORTED && pack_is_damage(r, err)) {
         log_warn("'%s': backup %.8s cannot be built upon: %s; 'holdfast verify' tells which "
                  "backups are damaged",
                  job->options->database, parent->id, err != NULL ? err->msg : "it is damaged");

@@ -69,18 +69,14 @@ static int check_place(const struct manifest *manifest, const char *database, ui
     return 0;
 }
 
-int catalog_load_generation(struct object_store *store, const char *database, uint64_t generation,
-                            struct manifest *ret_manifest, struct err *err)
+static int read_generation(struct object_store *store, const char *database, const char *key,
+                           uint64_t generation, struct manifest *ret_manifest, struct err *err)
 {
     struct buf text = BUF_INIT(MANIFEST_LEN_MAX);
     struct manifest manifest = MANIFEST_INIT;
-    char key[CATALOG_KEY_SIZE];
     struct io_sink *sink = NULL;
     int r;
 
-    r = catalog_manifest_key(database, generation, key, err);
-    if (r < 0)
-        return r;
     r = buf_sink_new(&text, &sink, err);
     if (r == 0)
         r = object_get(store, key, 0, OBJECT_TO_END, sink, NULL, err);
@@ -88,19 +84,36 @@ int catalog_load_generation(struct object_store *store, const char *database, ui
         r = manifest_parse(text.ptr, text.len, &manifest, err);
     if (r == 0)
         r = check_place(&manifest, database, generation, err);
+    io_sink_free(sink);
+    buf_dispose(&text);
+    if (r < 0) {
+        manifest_dispose(&manifest);
+        return r;
+    }
+    *ret_manifest = manifest;
+    return 0;
+}
+
+int catalog_load_generation(struct object_store *store, const char *database, uint64_t generation,
+                            struct manifest *ret_manifest, struct err *err)
+{
+    char key[CATALOG_KEY_SIZE];
+    int r;
+
+    r = catalog_manifest_key(database, generation, key, err);
+    if (r < 0)
+        return r;
+    r = read_generation(store, database, key, generation, ret_manifest, err);
+    if (r == ERR_CORRUPT) { /* on its way, perhaps: what is stored so reads so again */
+        err_clear(err);
+        r = read_generation(store, database, key, generation, ret_manifest, err);
+    }
     if (r == ERR_CORRUPT) {
         err_hint(err,
                  "the backups themselves may be unharmed: 'holdfast repair' makes a new manifest "
                  "of what their packs say");
     }
-    io_sink_free(sink);
-    buf_dispose(&text);
-    if (r < 0) {
-        manifest_dispose(&manifest);
-        return err_wrap(err, r, "manifest '%s'", key);
-    }
-    *ret_manifest = manifest;
-    return 0;
+    return r < 0 ? err_wrap(err, r, "manifest '%s'", key) : 0;
 }
 
 int catalog_load(struct object_store *store, const char *database, bool new_if_absent,

@@ -20,8 +20,10 @@
 
 #define TABLE_LEN_MAX (1u << 30)
 
-bool pack_is_damage(int r)
+bool pack_is_damage(int r, const struct err *why)
 {
+    if (why != NULL && why->http_status != 0)
+        return r == ERR_CORRUPT || (r == ERR_NOT_FOUND && !object_store_is_missing(why));
     return r == ERR_CORRUPT || r == ERR_NOT_FOUND || r == ERR_UNSUPPORTED;
 }
 

@@ -18,8 +18,9 @@ struct seek_entry;
 struct spool;
 
 /* Whether an error says that the store holds something else than it should, and not that it cannot
- * be asked. */
-bool pack_is_damage(int r);
+ * be asked: a bucket that is gone is no damage, nor is a server that does not know the request.
+ * why is the error of r, or NULL when nothing more is known of it. */
+bool pack_is_damage(int r, const struct err *why);
 
 /* The page map of a backup: one GET, or two when it is stored as a difference, and some more where
  * packs were repaired: then it refers to the repaired pages.  Every run is checked against the

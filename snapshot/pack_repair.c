@@ -297,7 +297,7 @@ int pack_repair_apply(struct object_store *store, const struct manifest *manifes
         r = pack_runs_read(store, manifest->database, by, page_size, &runs, &count, &why);
         if (r == 0) {
             r = apply_one(map, manifest, by, runs, count, err);
-        } else if (pack_is_damage(r)) {
+        } else if (pack_is_damage(r, &why)) {
             log_info("pack %s repairs nothing: %s", by->id, why.msg);
             r = 0;
         } else if (err != NULL) {

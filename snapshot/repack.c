@@ -376,7 +376,7 @@ static int write_group(struct job *job, const struct repack_group *group, struct
     int r;
 
     r = repack_write(job->store, &job->seen, &job->live, group, job->options, &made->record, &why);
-    if (pack_is_damage(r)) {
+    if (pack_is_damage(r, &why)) {
         log_warn("%s: 'holdfast verify --read' tells what is damaged", why.msg);
         return 0;
     }

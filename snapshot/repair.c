@@ -95,7 +95,7 @@ static int load_known(struct job *job, struct err *err)
 
     for (uint64_t g = job->newest; g > 0 && job->newest - g < GENERATIONS_TRIED; g--) {
         r = catalog_load_generation(job->store, job->options->database, g, &job->known, err);
-        if (r == 0 || !pack_is_damage(r))
+        if (r == 0 || !pack_is_damage(r, err))
             return r;
         log_info("%s", err->msg);
         err_clear(err);
@@ -191,7 +191,7 @@ static int read_each(struct job *job, struct err *err)
         r = cancel_check(job->options->cancel, err);
         if (r == 0)
             r = read_candidate(job, candidate, err);
-        if (pack_is_damage(r)) {
+        if (pack_is_damage(r, err)) {
             log_warn("pack %s does not tell of its backup: %s", candidate->id, err->msg);
             err_clear(err);
             r = 0;
@@ -433,7 +433,7 @@ static int add_all(struct job *job, struct err *err)
             if (candidate->added || candidate->alone.backup_count == 0)
                 continue; /* or it does not tell */
             r = add(job, candidate, err);
-            if (r < 0 && !pack_is_damage(r))
+            if (r < 0 && !pack_is_damage(r, err))
                 return r;
             if (r < 0)
                 err_clear(err);

@@ -144,7 +144,7 @@ static int rebuild_map(struct repair_job *job, const struct backup_record *backu
     if (r < 0)
         return r;
     r = walk(job, pack, backup->page_size, backup->page_count, map, &why);
-    if (pack_is_damage(r)) {
+    if (pack_is_damage(r, &why)) {
         log_info("pack %s: %s: its map is made up from there on", pack->id, why.msg);
         r = 0;
     } else if (r < 0 && err != NULL) {
@@ -161,10 +161,10 @@ static bool is_map_lost(struct repair_job *job, const struct backup_record *back
     int r = pack_map_read(job->store, job->manifest, backup, &map, &why);
 
     page_map_dispose(&map);
-    *ret_r = r < 0 && !pack_is_damage(r) ? r : 0;
+    *ret_r = r < 0 && !pack_is_damage(r, &why) ? r : 0;
     if (*ret_r < 0 && err != NULL)
         *err = why;
-    return pack_is_damage(r);
+    return pack_is_damage(r, &why);
 }
 
 int repair_find_maps(struct repair_job *job, struct err *err)
@@ -206,7 +206,7 @@ int repair_read_map(struct repair_job *job, const struct backup_record *backup,
     r = cancel_check(job->options->cancel, &why);
     if (r == 0)
         r = pack_map_read_with(job->store, job->manifest, backup, &options, ret_map, &why);
-    *ret_lost = pack_is_damage(r);
+    *ret_lost = pack_is_damage(r, &why);
     if (*ret_lost) {
         log_info("backup %.8s: %s", backup->id, why.msg);
         return 0;
@@ -294,7 +294,7 @@ static int salvage(struct repair_job *job, size_t index, const struct page_run *
                          (size_t)run->frame_slot_count * page_size, &why);
     }
     buf_dispose(&bytes);
-    if (pack_is_damage(r))
+    if (pack_is_damage(r, &why))
         return 0;
     if (r < 0 && err != NULL)
         *err = why;

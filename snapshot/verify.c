@@ -123,7 +123,7 @@ static int check_pages(const struct job *job, const struct backup_record *backup
 /* Damage for what says that the store holds something else; everything else is a failure. */
 static int judge(int r, struct verify_result *result, struct err *err)
 {
-    if (!pack_is_damage(r))
+    if (!pack_is_damage(r, err))
         return r;
     damage(result, "%.500s", err->msg);
     err_clear(err);

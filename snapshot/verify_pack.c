@@ -235,7 +235,7 @@ static int check_end(struct job *job, struct err *err)
                          job->options->page_size, &job->entries, &job->entry_count, err);
     if (r == 0)
         r = read_info(job, err);
-    if (!pack_is_damage(r))
+    if (!pack_is_damage(r, err))
         return r;
     (void)snprintf(job->check.own_reason, sizeof(job->check.own_reason), "%.250s", err->msg);
     err_clear(err);
@@ -272,7 +272,7 @@ int pack_check_run(const struct pack_check_options *options, const struct pack_r
                                              : frame_codec_new(1, &job.codec, &why);
     if (r == 0)
         r = check_all(&job, &why);
-    if (pack_is_damage(r)) {
+    if (pack_is_damage(r, &why)) {
         (void)snprintf(job.check.reason, sizeof(job.check.reason), "%.250s", why.msg);
         r = 0;
     }

@@ -123,6 +123,11 @@ int object_lock(struct object_store *store, const char *key, int64_t *ret_until_
     return store->ops->lock(store, key, ret_until_ms, err);
 }
 
+bool object_store_is_missing(const struct err *why)
+{
+    return why->code == ERR_NOT_FOUND && strcmp(why->s3_code, "NoSuchBucket") == 0;
+}
+
 void object_store_free(struct object_store *store)
 {
     if (store != NULL)

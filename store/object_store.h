@@ -136,6 +136,8 @@ int object_part_size(struct object_store *store, uint64_t size_max, uint64_t wan
 /* ERR_UNSUPPORTED in a store that locks nothing. */
 int object_lock(struct object_store *store, const char *key, int64_t *ret_until_ms,
                 struct err *err);
+/* Whether it is the whole store that is not there (a bucket), and not one object of it. */
+bool object_store_is_missing(const struct err *why);
 void object_store_free(struct object_store *store);    /* NULL is fine */
 void object_upload_free(struct object_upload *upload); /* NULL is fine */
 

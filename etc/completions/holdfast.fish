@@ -79,6 +79,7 @@ complete -c holdfast -n $with_settings -l proxy-file -rF -d 'a proxy on the way 
 complete -c holdfast -n $with_settings -l attempts -x -d 'how often a request is tried'
 complete -c holdfast -n $with_settings -l object-lock -xa 'none governance compliance' -d 'lock what is written'
 complete -c holdfast -n $with_settings -l object-lock-days -x -d 'for how long'
+complete -c holdfast -n $with_settings -l stall-timeout -x -d 'how long a transfer may stand still'
 complete -c holdfast -n $with_settings -l limit-upload -x -d 'bytes a second'
 complete -c holdfast -n $with_settings -l limit-download -x -d 'bytes a second'
 complete -c holdfast -n $with_settings -l state-dir -xa '(__fish_complete_directories)' -d 'between runs'

@@ -35,7 +35,8 @@ def real_settings(name):
 
 def own_settings(server):
     return {"ENDPOINT": server.endpoint, "BUCKET": "bucket", "ACCESS_KEY_ID": KEY_ID,
-            "SECRET_ACCESS_KEY": SECRET, "REGION": server.quirks.region}
+            "SECRET_ACCESS_KEY": SECRET, "REGION": server.quirks.region,
+            "ADDRESSING": "virtual" if server.quirks.virtual_host else "auto"}
 
 
 def commands(path, out):
@@ -51,13 +52,15 @@ def commands(path, out):
     }
 
 
-def row(name, settings, expected=""):
+def row(name, settings, quirks=None):
     """What the table says of one server, by trying."""
+    told = {} if quirks is None else {
+        "HOLDFAST_TEST_CONDITIONAL": quirks.conditional,
+        "HOLDFAST_TEST_UPLOADS": "by-key" if quirks.exact_upload_prefix else "by-prefix"}
     scratch = testlib.Scratch()
     cells = {"Server": name}
     try:
-        env = dict(os.environ, HOLDFAST_TEST_CONDITIONAL=expected,
-                   **{"HOLDFAST_TEST_S3_" + k: v for k, v in settings.items()})
+        env = dict(os.environ, **told, **{"HOLDFAST_TEST_S3_" + k: v for k, v in settings.items()})
         result = subprocess.run([CONFORMANCE, "s3"], env=env, capture_output=True, text=True,
                                 timeout=120, check=False)
         cells["suite"] = "yes" if result.returncode == 0 else "no"
@@ -99,7 +102,7 @@ class Providers(unittest.TestCase):
         rows = [row(name, real_settings(name)) for name in REAL]
         for name, quirks in PROVIDERS.items():
             with Server(quirks) as server:
-                rows.append(row("strict, as " + name, own_settings(server), quirks.conditional))
+                rows.append(row("strict, as " + name, own_settings(server), quirks))
         made = table(rows)
         print(made)
         with open(DOCUMENT, encoding="utf-8") as file:

@@ -32,6 +32,14 @@ static const char *setting(const char *name)
     return value;
 }
 
+/* Whoever runs this against a server that is different says so: it is no accident. */
+static bool is_told(const char *name, const char *word)
+{
+    const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe): nobody sets it */
+
+    return value != NULL && strcmp(value, word) == 0;
+}
+
 /* A store in which nothing is. */
 static int setup(void **state)
 {
@@ -45,10 +53,12 @@ static int setup(void **state)
         free(dir);
     } else {
         const char *text = setting("HOLDFAST_TEST_S3_SECRET_ACCESS_KEY");
+        const bool is_virtual = is_told("HOLDFAST_TEST_S3_ADDRESSING", "virtual");
         struct secret secret = SECRET_INIT;
         struct s3_options options = {
             .bucket = setting("HOLDFAST_TEST_S3_BUCKET"),
             .endpoint = setting("HOLDFAST_TEST_S3_ENDPOINT"),
+            .addressing = is_virtual ? S3_ADDRESSING_VIRTUAL_HOST : S3_ADDRESSING_AUTO,
             .region = setting("HOLDFAST_TEST_S3_REGION"),
             .access_key_id = setting("HOLDFAST_TEST_S3_ACCESS_KEY_ID"),
             .secret_access_key = &secret,
@@ -146,15 +156,6 @@ static void what_is_not_there_is_not_found(void **state)
     buf_dispose(&buf);
 }
 
-/* Whoever runs this against such a server says so: it is no accident. */
-static bool ignores_conditions(void)
-{
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody sets it */
-    const char *how = getenv("HOLDFAST_TEST_CONDITIONAL");
-
-    return how != NULL && strcmp(how, "ignored") == 0;
-}
-
 static void an_object_that_is_there_is_not_replaced_by_a_conditional_put(void **state)
 {
     struct buf buf = BUF_INIT(100);
@@ -165,7 +166,7 @@ static void an_object_that_is_there_is_not_replaced_by_a_conditional_put(void **
         return;
     }
     assert_int_equal(r, 0);
-    if (ignores_conditions()) { /* the catalogue finds that out too */
+    if (is_told("HOLDFAST_TEST_CONDITIONAL", "ignored")) { /* the catalogue finds that out too */
         print_message("  conditions are ignored here\n");
         return;
     }
@@ -313,8 +314,14 @@ static void uploads_that_were_never_finished_can_be_given_up(void **state)
         assert_int_equal(send_part(uploads[i], 0, data, PART_SIZE), 0);
     }
     assert_int_equal(abort_before(*state, "mine/", now_ms - hour_ms, false), 0);
-    assert_int_equal(abort_before(*state, "mine/", now_ms + hour_ms, true), 2);
-    assert_int_equal(abort_before(*state, "mine/", now_ms + hour_ms, false), 2);
+    if (is_told("HOLDFAST_TEST_UPLOADS", "by-key")) { /* MinIO lists those of one key only */
+        print_message("  unfinished uploads are not found by a prefix here\n");
+        assert_int_equal(abort_before(*state, keys[0], now_ms + hour_ms, false), 1);
+        assert_int_equal(abort_before(*state, keys[1], now_ms + hour_ms, false), 1);
+    } else {
+        assert_int_equal(abort_before(*state, "mine/", now_ms + hour_ms, true), 2);
+        assert_int_equal(abort_before(*state, "mine/", now_ms + hour_ms, false), 2);
+    }
     assert_int_equal(abort_before(*state, "mine/", now_ms + hour_ms, false), 0);
     assert_true(uploads[0]->ops->finish(uploads[0], PART_SIZE, NULL) < 0);
     assert_int_equal(uploads[2]->ops->finish(uploads[2], PART_SIZE, NULL), 0);

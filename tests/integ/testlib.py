@@ -54,8 +54,9 @@ def dir_store(path):
 
 def s3_store(name, settings):
     """settings: endpoint, bucket, access_key_id, secret_access_key, region."""
-    url = "s3://%s/e2e?endpoint=%s&region=%s" % (
-        settings["BUCKET"], settings["ENDPOINT"], settings["REGION"])
+    url = "s3://%s/e2e?endpoint=%s&region=%s&addressing=%s" % (
+        settings["BUCKET"], settings["ENDPOINT"], settings["REGION"],
+        settings.get("ADDRESSING", "auto"))
     return Store(name, url, {"AWS_ACCESS_KEY_ID": settings["ACCESS_KEY_ID"],
                              "AWS_SECRET_ACCESS_KEY": settings["SECRET_ACCESS_KEY"]})
 

@@ -3,14 +3,16 @@ from xml.sax.saxutils import escape
 
 STATUS = {
     "AccessDenied": 403, "AuthorizationHeaderMalformed": 400, "BadDigest": 400,
-    "EntityTooSmall": 400, "ExpiredToken": 400, "IncompleteBody": 400, "InternalError": 500,
-    "InvalidAccessKeyId": 403, "InvalidArgument": 400, "InvalidDigest": 400, "InvalidPart": 400,
-    "InvalidPartOrder": 400, "InvalidRange": 416, "InvalidRequest": 400, "InvalidToken": 400,
-    "KeyTooLongError": 400, "MalformedXML": 400, "MethodNotAllowed": 405,
-    "MissingContentLength": 411, "NoSuchBucket": 404, "NoSuchKey": 404, "NoSuchUpload": 404,
-    "NotImplemented": 501, "PermanentRedirect": 301, "PreconditionFailed": 412,
-    "RequestTimeTooSkewed": 403, "SignatureDoesNotMatch": 403, "SlowDown": 503,
-    "TemporaryRedirect": 307, "TooManyRequests": 429, "XAmzContentSHA256Mismatch": 400,
+    "ClientDisconnected": 499, "EntityTooLarge": 400, "EntityTooSmall": 400, "ExpiredToken": 400,
+    "IncompleteBody": 400, "InternalError": 500, "InvalidAccessKeyId": 403, "InvalidArgument": 400,
+    "InvalidDigest": 400, "InvalidPart": 400, "InvalidPartOrder": 400, "InvalidRange": 416,
+    "InvalidRequest": 400, "InvalidToken": 400, "KeyTooLongError": 400, "MalformedXML": 400,
+    "MethodNotAllowed": 405, "MissingContentLength": 411, "NoSuchBucket": 404, "NoSuchKey": 404,
+    "NoSuchUpload": 404, "NotImplemented": 501, "OperationAborted": 409, "PermanentRedirect": 301,
+    "PreconditionFailed": 412, "RequestCanceled": 408, "RequestRateLimitExceeded": 400,
+    "RequestTimeTooSkewed": 403, "RequestTimeout": 400, "SignatureDoesNotMatch": 403,
+    "SlowDown": 503, "TemporaryRedirect": 307, "TooManyRequests": 429,
+    "XAmzContentSHA256Mismatch": 400,
 }
 
 

@@ -1,8 +1,11 @@
 """What Holdfast asks of S3: object operations, listings, multipart uploads."""
 import base64
+import datetime
 import hashlib
 import re
-from urllib.parse import parse_qsl, quote, unquote
+import secrets
+import time
+from urllib.parse import parse_qsl, quote, quote_plus, unquote
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
@@ -32,6 +35,10 @@ def http_date(time):
     return time.strftime("%a, %d %b %Y %H:%M:%S GMT")
 
 
+def http_date_at(seconds):
+    return http_date(datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc))
+
+
 def parse_body(body):
     if b"<!DOCTYPE" in body:
         raise S3Error("MalformedXML")
@@ -46,12 +53,11 @@ def parse_body(body):
 
 class Operations:
     def __init__(self, bucket, quirks):
-        self.bucket, self.quirks = bucket, quirks
+        self.bucket, self.quirks, self.written = bucket, quirks, {}
 
     def answer(self, request):
         """(operation's name, Response); S3Error."""
-        _, name, key = (unquote(request.raw_path) + "/").split("/", 2)
-        key = key[:-1] if key else ""
+        name, key = self.place(request)
         query = dict(parse_qsl(request.raw_query, keep_blank_values=True))
         operation = self.find(request.method, key, query)
         request.operation = operation
@@ -61,6 +67,18 @@ class Operations:
             raise S3Error("KeyTooLongError")
         with self.bucket.lock:
             return getattr(self, operation)(request, key, query)
+
+    def place(self, request):
+        """(bucket, key), of the path and of the host's name."""
+        path = unquote(request.raw_path)
+        prefix = self.quirks.path_prefix
+        if not path.startswith(prefix + "/"):
+            raise S3Error("NoSuchBucket")
+        path = path[len(prefix) + 1:]
+        if self.quirks.virtual_host:
+            return (request.header("host") or "").partition(".")[0], path
+        name, _, key = path.partition("/")
+        return name, key
 
     @staticmethod
     def find(method, key, query):
@@ -95,17 +113,45 @@ class Operations:
         self.check_condition(request, key)
         if request.header("content-md5") is not None:
             self.check_md5(request)
-        stored = self.bucket.objects[key] = Object(request.body)
-        return Response(headers={"ETag": '"%s"' % stored.etag})
+        self.check_size(request)
+        self.check_rate(key)
+        stored = self.bucket.objects[key] = Object(request.body, self.make_etag(request.body))
+        return Response(headers={"ETag": self.show_etag(stored.etag)})
+
+    def make_etag(self, body):
+        return secrets.token_hex(16) if self.quirks.random_etags else hashlib.md5(body).hexdigest()
+
+    def show_etag(self, etag):
+        return etag if self.quirks.unquoted_etags else '"%s"' % etag
+
+    def check_size(self, request):
+        if len(request.body) > self.quirks.put_max:
+            raise S3Error("EntityTooLarge")
+
+    def check_rate(self, key):
+        now, before = time.monotonic(), self.written.get(key)
+        if before is not None and now - before < self.quirks.key_seconds:
+            raise S3Error("TooManyRequests")
+        self.written[key] = now
 
     def check_condition(self, request, key):
-        condition = request.header("if-none-match")
-        if condition is None or self.quirks.conditional == "ignored":
-            return
-        if condition != "*" or self.quirks.conditional == "refused":
-            raise S3Error("NotImplemented", "A header you provided implies functionality that is "
-                          "not implemented.")
-        if key in self.bucket.objects:
+        absent, match = request.header("if-none-match"), request.header("if-match")
+        if absent is not None and self.quirks.conditional != "ignored":
+            if absent != "*" or self.quirks.conditional == "refused":
+                raise S3Error("NotImplemented", "A header you provided implies functionality "
+                              "that is not implemented.")
+            if key in self.bucket.objects:
+                raise S3Error("PreconditionFailed")
+        if match is not None and self.quirks.if_match != "ignored":
+            self.check_match(match, self.bucket.objects.get(key))
+
+    def check_match(self, match, found):
+        if self.quirks.if_match == "refused":
+            raise S3Error("NotImplemented")
+        if found is None:
+            raise S3Error("NoSuchKey")
+        wanted = found.etag if self.quirks.if_match == "unquoted" else '"%s"' % found.etag
+        if match != wanted:
             raise S3Error("PreconditionFailed")
 
     @staticmethod
@@ -116,7 +162,7 @@ class Operations:
 
     def get_object(self, request, key, _query):
         found = self.find_object(request, key)
-        headers = {"ETag": '"%s"' % found.etag, "Last-Modified": http_date(found.modified),
+        headers = {"ETag": self.show_etag(found.etag), "Last-Modified": http_date(found.modified),
                    "Accept-Ranges": "bytes"}
         asked = request.header("range")
         if asked is None:
@@ -136,7 +182,8 @@ class Operations:
         return response
 
     def delete_object(self, _request, key, _query):
-        self.bucket.objects.pop(key, None)
+        if self.bucket.objects.pop(key, None) is None and self.quirks.missing_delete_fails:
+            raise S3Error("NoSuchKey")
         return Response(204)
 
     def delete_objects(self, request, _key, _query):
@@ -150,6 +197,8 @@ class Operations:
         keys = [element.findtext("Key") for element in root.findall("Object")]
         if root.tag != "Delete" or not 0 < len(keys) <= 1000 or None in keys:
             raise S3Error("MalformedXML")
+        if len(keys) > self.quirks.delete_max:
+            raise S3Error("InternalError")
         for key in keys:
             self.bucket.objects.pop(key, None)
         quiet = root.findtext("Quiet") == "true"
@@ -161,8 +210,8 @@ class Operations:
     def list_objects(self, _request, _key, query):
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         after = query.get("continuation-token", query.get("start-after", ""))
-        encode = quote if query.get("encoding-type") == "url" and self.quirks.encoding_type \
-            else escape
+        is_encoded = query.get("encoding-type") == "url" and self.quirks.encoding_type
+        encode = self.encode if is_encoded else escape
         most = min(int(query.get("max-keys", "1000")), self.quirks.page)
         items, last, truncated = [], "", False
         for key in self.bucket.keys():
@@ -178,13 +227,17 @@ class Operations:
             items.append(self.describe(name, encode) if cut < 0 else
                          "<CommonPrefixes><Prefix>%s</Prefix></CommonPrefixes>" % encode(name))
             last = name
+        blank = "<NextContinuationToken/>" if self.quirks.blank_token else ""
         token = "<NextContinuationToken>%s</NextContinuationToken>" % escape(last)
         return xml("<ListBucketResult %s><Name>%s</Name><Prefix>%s</Prefix><KeyCount>%d</KeyCount>"
                    "<MaxKeys>%d</MaxKeys>%s<IsTruncated>%s</IsTruncated>%s%s</ListBucketResult>"
                    % (XMLNS, self.bucket.name, encode(prefix), len(items), most,
-                      "<EncodingType>url</EncodingType>" if encode is quote else "",
-                      "true" if truncated else "false", token if truncated else "",
+                      "<EncodingType>url</EncodingType>" if is_encoded else "",
+                      "true" if truncated else "false", token if truncated else blank,
                       "".join(items)))
+
+    def encode(self, key):
+        return quote_plus(key, safe="/") if self.quirks.plus_for_space else quote(key)
 
     def describe(self, key, encode):
         found = self.bucket.objects[key]
@@ -210,10 +263,11 @@ class Operations:
 
     def upload_part(self, request, key, query):
         upload, number = self.find_upload(key, query), int(query["partNumber"])
-        if not 1 <= number <= 10000:
+        if not 1 <= number <= self.quirks.parts_max:
             raise S3Error("InvalidArgument")
-        part = upload.parts[number] = Object(request.body)
-        return Response(headers={"ETag": '"%s"' % part.etag})
+        self.check_size(request)
+        part = upload.parts[number] = Object(request.body, self.make_etag(request.body))
+        return Response(headers={"ETag": self.show_etag(part.etag)})
 
     def complete_upload(self, request, key, query):
         upload = self.find_upload(key, query)
@@ -254,7 +308,8 @@ class Operations:
         items = ["<Upload><Key>%s</Key><UploadId>%s</UploadId><Initiated>%s</Initiated></Upload>"
                  % (escape(upload.key), id_, iso(upload.initiated))
                  for id_, upload in sorted(self.bucket.uploads.items())
-                 if upload.key.startswith(prefix)]
+                 if (upload.key == prefix if self.quirks.exact_upload_prefix
+                     else upload.key.startswith(prefix))]
         return xml("<ListMultipartUploadsResult %s><Bucket>%s</Bucket><IsTruncated>false"
                    "</IsTruncated>%s</ListMultipartUploadsResult>"
                    % (XMLNS, self.bucket.name, "".join(items)))

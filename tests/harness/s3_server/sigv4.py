@@ -49,7 +49,7 @@ def check(request, credentials, quirks, now):
     if expiry is not None and now >= expiry:
         raise S3Error("ExpiredToken", "The provided token has expired.")
     region = quirks.region
-    if service != "s3" or in_region != region:
+    if service != "s3" or (in_region != region and not quirks.any_region):
         raise S3Error("AuthorizationHeaderMalformed", "the region '%s' is wrong; expecting '%s'"
                       % (in_region, region), extra="<Region>%s</Region>" % region)
     check_time(request.header("x-amz-date") or "", day, now)
@@ -63,11 +63,11 @@ def check(request, credentials, quirks, now):
                       for name in names.split(";"))
     query = canonical_query(request.raw_query, quirks.canonical_wire)
     canonical = "\n".join((request.method, request.raw_path, query, headers, names, payload))
-    scope = "%s/%s/s3/aws4_request" % (day, region)
+    scope = "%s/%s/s3/aws4_request" % (day, in_region)
     text = "\n".join(("AWS4-HMAC-SHA256", request.header("x-amz-date"), scope,
                       hashlib.sha256(canonical.encode()).hexdigest()))
     key = ("AWS4" + secret).encode()
-    for part in (day, region, "s3", "aws4_request"):
+    for part in (day, in_region, "s3", "aws4_request"):
         key = sign(key, part)
     if not hmac.compare_digest(sign(key, text).hex(), signature):
         raise S3Error("SignatureDoesNotMatch")

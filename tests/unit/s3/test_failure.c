@@ -135,6 +135,34 @@ static void an_answer_without_a_body_teaches_only_what_is_plain(void **state)
     assert_false(lesson.has_skew); /* it says what it is about */
 }
 
+static int check_success(int status, const char *name, const char *value, const char *body)
+{
+    struct http_response response = { .status = status };
+    int r;
+
+    if (name != NULL)
+        assert_int_equal(http_headers_add(&response.headers, name, value, NULL), 0);
+    r = s3_failure_check_success(&response, body, body != NULL ? strlen(body) : 0, NULL);
+    http_response_dispose(&response);
+    return r;
+}
+
+static void a_page_and_what_was_encoded_are_no_success(void **state)
+{
+    (void)state;
+    assert_int_equal(check_success(200, "Content-Type", "Text/HTML; charset=utf-8", "x"),
+                     ERR_PROTOCOL);
+    assert_int_equal(check_success(200, "Content-Type", "text/html", NULL), ERR_PROTOCOL);
+    assert_int_equal(check_success(200, NULL, NULL, "<!DOCTYPE html>"), ERR_PROTOCOL);
+    assert_int_equal(check_success(200, NULL, NULL, "<HTML>"), ERR_PROTOCOL);
+    assert_int_equal(check_success(206, NULL, NULL, "<html>"), 0); /* the middle of something */
+    assert_int_equal(check_success(200, NULL, NULL, "<htm"), 0);
+    assert_int_equal(check_success(200, "Content-Type", "application/xml", "<a/>"), 0);
+    assert_int_equal(check_success(200, "Content-Encoding", "gzip", "x"), ERR_PROTOCOL);
+    assert_int_equal(check_success(200, "Content-Encoding", "aws-chunked", "x"), 0);
+    assert_int_equal(check_success(200, "Content-Encoding", "identity", "x"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +171,7 @@ int main(void)
         cmocka_unit_test(learns_the_region_from_header_or_body),
         cmocka_unit_test(says_by_how_much_and_whose_clock_is_wrong),
         cmocka_unit_test(an_answer_without_a_body_teaches_only_what_is_plain),
+        cmocka_unit_test(a_page_and_what_was_encoded_are_no_success),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

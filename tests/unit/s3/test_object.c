@@ -75,6 +75,28 @@ static void a_page_instead_of_an_answer_is_no_success(void **state)
     s3_rig_dispose(&rig);
 }
 
+static void a_page_is_neither_an_object_nor_a_deletion(void **state)
+{
+    static const struct fake_reply replies[] = {
+        FAKE_REPLY(200, "Content-Type: text/html\nContent-Length: 13\n" ETAG, "<html></html>"),
+        FAKE_REPLY(200, "Content-Type: text/html\nContent-Length: 13\n", NULL),
+        FAKE_REPLY(200, NULL, "<html></html>"),
+    };
+    struct buf text = BUF_INIT(100);
+    struct s3_object_info info;
+    struct s3_rig rig;
+
+    (void)state;
+    S3_RIG_INIT(&rig, replies);
+    assert_int_equal(get(&rig, 0, S3_TO_END, &text, NULL), ERR_PROTOCOL);
+    assert_true(rig.err.hint[0] != '\0');
+    assert_int_equal(text.len, 0);
+    assert_int_equal(s3_head_object(rig.client, "k", &info, &rig.err), ERR_PROTOCOL);
+    assert_int_equal(s3_delete_object(rig.client, "k", &rig.err), ERR_PROTOCOL);
+    s3_rig_dispose(&rig);
+    buf_dispose(&text);
+}
+
 /* The object is as it was: nobody is to believe that it is damaged. */
 static void a_length_that_was_announced_wrongly_is_no_damage(void **state)
 {
@@ -483,6 +505,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(puts_with_a_signed_payload),
         cmocka_unit_test(a_page_instead_of_an_answer_is_no_success),
+        cmocka_unit_test(a_page_is_neither_an_object_nor_a_deletion),
         cmocka_unit_test(a_length_that_was_announced_wrongly_is_no_damage),
         cmocka_unit_test(sends_the_whole_body_again_at_each_attempt),
         cmocka_unit_test(creates_only_what_is_absent_and_tells_the_two_refusals_apart),

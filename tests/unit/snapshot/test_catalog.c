@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "store/object_store.h"
+#include "tests/harness/fault_store.h"
 #include "tests/harness/memory_store.h"
 #include "tests/harness/test.h"
 
@@ -294,6 +295,52 @@ static void a_manifest_in_anothers_place_is_refused(void **state)
     assert_non_null(strstr(err.msg, "is one of database 'app'"));
 }
 
+/* What the first GET of a manifest meets is garbage, and the second is not. */
+struct damaged_way {
+    struct object_store *store; /* behind the one that counts */
+    struct buf text;
+    unsigned gets;
+};
+
+static void damage_first(void *context, const char *operation, const char *key)
+{
+    struct damaged_way *way = context;
+
+    if (strcmp(operation, "get") != 0)
+        return;
+    way->gets++;
+    assert_int_equal(object_put_bytes(way->store, key, way->text.ptr,
+                                      way->gets == 1 ? way->text.len / 2 : way->text.len,
+                                      OBJECT_PUT_PLAIN, NULL),
+                     0);
+}
+
+static void what_was_damaged_on_its_way_is_right_the_second_time(void **state)
+{
+    struct memory_quirks quirks = { .conditional = MEMORY_SUPPORTS };
+    struct damaged_way way = { new_store(&quirks), BUF_INIT(MANIFEST_LEN_MAX), 0 };
+    const struct fault_store_options faults = { .before = damage_first, .context = &way };
+    struct fault_store_counters counters = { 0 };
+    struct manifest manifest = MANIFEST_INIT;
+    struct object_store *store = NULL;
+    struct io_sink *sink = NULL;
+
+    (void)state;
+    assert_int_equal(commit(way.store, 1, NULL), 0);
+    assert_int_equal(buf_sink_new(&way.text, &sink, NULL), 0);
+    assert_int_equal(
+        object_get(way.store, "app/manifest/0000000001.json", 0, OBJECT_TO_END, sink, NULL, NULL),
+        0);
+    assert_int_equal(fault_store_new(way.store, &faults, &counters, &store, NULL), 0);
+    assert_int_equal(catalog_load(store, "app", false, &manifest, NULL), 0);
+    assert_int_equal(manifest.generation, 1);
+    assert_int_equal(way.gets, 2);
+    manifest_dispose(&manifest);
+    io_sink_free(sink);
+    buf_dispose(&way.text);
+    object_store_free(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +353,7 @@ int main(void)
         cmocka_unit_test(objects_of_other_names_are_no_manifests),
         cmocka_unit_test(a_garbage_manifest_is_named),
         cmocka_unit_test(a_manifest_in_anothers_place_is_refused),
+        cmocka_unit_test(what_was_damaged_on_its_way_is_right_the_second_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,6 +206,26 @@ static void finds_any_flipped_bit_of_the_map(void **state)
     restore_rig_dispose(&rig);
 }
 
+static void a_store_that_cannot_be_asked_is_no_damage(void **state)
+{
+    const struct err no_key = { .code = ERR_NOT_FOUND, .http_status = 404, .s3_code = "NoSuchKey" };
+    const struct err no_bucket = { .code = ERR_NOT_FOUND,
+                                   .http_status = 404,
+                                   .s3_code = "NoSuchBucket" };
+    const struct err cannot = { .code = ERR_UNSUPPORTED, .http_status = 501 };
+    const struct err read = { .code = ERR_CORRUPT };
+
+    (void)state;
+    assert_true(pack_is_damage(ERR_CORRUPT, &read));
+    assert_true(pack_is_damage(ERR_UNSUPPORTED, &read)); /* an index of another version */
+    assert_true(pack_is_damage(ERR_NOT_FOUND, &no_key));
+    assert_true(pack_is_damage(ERR_NOT_FOUND, NULL));
+    assert_false(pack_is_damage(ERR_NOT_FOUND, &no_bucket));
+    assert_false(pack_is_damage(ERR_UNSUPPORTED, &cannot));
+    assert_false(pack_is_damage(ERR_NET, NULL));
+    assert_false(pack_is_damage(0, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +235,7 @@ int main(void)
         cmocka_unit_test(finds_hashes_that_are_not_all_there),
         cmocka_unit_test(finds_a_map_that_the_manifest_contradicts),
         cmocka_unit_test(finds_any_flipped_bit_of_the_map),
+        cmocka_unit_test(a_store_that_cannot_be_asked_is_no_damage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

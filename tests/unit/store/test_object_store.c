@@ -58,11 +58,22 @@ static void every_call_checks_the_name_first(void **state)
     object_upload_free(NULL);
 }
 
+static void a_missing_bucket_is_more_than_a_missing_object(void **state)
+{
+    const struct err bucket = { .code = ERR_NOT_FOUND, .s3_code = "NoSuchBucket" };
+    const struct err object = { .code = ERR_NOT_FOUND, .s3_code = "NoSuchKey" };
+
+    (void)state;
+    assert_true(object_store_is_missing(&bucket));
+    assert_false(object_store_is_missing(&object));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_of_plain_segments_only),
         cmocka_unit_test(every_call_checks_the_name_first),
+        cmocka_unit_test(a_missing_bucket_is_more_than_a_missing_object),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
