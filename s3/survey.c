@@ -74,6 +74,13 @@ static void add_addresses(struct buf *out, const struct addrinfo *list)
     }
 }
 
+static bool ends_in(const char *text, const char *end)
+{
+    const size_t len = strlen(text), end_len = strlen(end);
+
+    return len > end_len && strcmp(text + len - end_len, end) == 0;
+}
+
 int s3_survey_addresses(struct s3_client *client, struct buf *ret_addresses, struct err *err)
 {
     const struct addrinfo wanted = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
@@ -86,6 +93,8 @@ int s3_survey_addresses(struct s3_client *client, struct buf *ret_addresses, str
     if (r < 0)
         return r;
     name = without_port(host);
+    if (ends_in(name, ".localhost")) /* this machine, whatever name servers say (RFC 6761) */
+        name = "localhost";
     r = getaddrinfo(name, NULL, &wanted, &list);
     if (r != 0) {
         (void)err_set(err, ERR_NET, "the name '%s' has no address: %s", name, gai_strerror(r));

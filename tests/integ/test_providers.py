@@ -6,6 +6,7 @@ Runs the conformance suite of the store and the commands against our strict serv
 provider's clothes, and against the real servers named; compares with the table in
 docs/providers.md, or, with --write, writes that.
 """
+import concurrent.futures
 import json
 import os
 import subprocess
@@ -81,6 +82,11 @@ def row(name, settings, quirks=None):
     return cells
 
 
+def in_clothes(name):
+    with Server(PROVIDERS[name]) as server:
+        return row("strict, as " + name, own_settings(server), PROVIDERS[name])
+
+
 def conditional(text):
     """From what doctor says of them."""
     for line in text.splitlines():
@@ -100,14 +106,15 @@ def table(rows):
 class Providers(unittest.TestCase):
     def test_the_table_is_what_happens(self):
         rows = [row(name, real_settings(name)) for name in REAL]
-        for name, quirks in PROVIDERS.items():
-            with Server(quirks) as server:
-                rows.append(row("strict, as " + name, own_settings(server), quirks))
-        made = table(rows)
-        print(made)
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            rows += pool.map(in_clothes, PROVIDERS)
         with open(DOCUMENT, encoding="utf-8") as file:
             before, _, rest = file.read().partition(BEGIN)
         written, _, after = rest.partition(END)
+        kept = "".join(line + "\n" for line in written.splitlines() for name in ("rgw", "swift")
+                       if name not in REAL and line.startswith("| %s |" % name))
+        made = table(rows).replace("| strict", kept + "| strict", 1)
+        print(made)
         if WRITE:
             with open(DOCUMENT, "w", encoding="utf-8") as file:
                 file.write(before + BEGIN + made + END + after)

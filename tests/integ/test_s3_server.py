@@ -3,9 +3,16 @@ with; so what it says of our client counts.
 
 usage: test_s3_server.py
 """
+import dataclasses
+import hashlib
 import http.client
+import json
 import os
+import re
+import subprocess
 import sys
+import tempfile
+import time
 import unittest
 from urllib.parse import urlsplit
 
@@ -16,7 +23,9 @@ import botocore.credentials
 import botocore.exceptions
 import botocore.session
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
+HARNESS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness")
+sys.path.insert(0, HARNESS)
+from s3_server.faults import KINDS  # noqa: E402
 from s3_server.quirks import PROVIDERS, Quirks  # noqa: E402
 from s3_server.server import KEY_ID, SECRET, Server  # noqa: E402
 
@@ -104,18 +113,30 @@ class Botocore(unittest.TestCase):
         self.assertEqual(self.code(other.get_object, Key="b"), "SignatureDoesNotMatch")
 
 
-class Tampered(unittest.TestCase):
-    """A request that botocore has signed is sent as it is, and changed."""
+def exchange(server, method, path, body, headers):
+    """(status, headers, text)"""
+    connection = http.client.HTTPConnection(*server.address, timeout=10)
+    connection.request(method, path, body, headers)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, answer.headers, text
 
+
+class Raw(unittest.TestCase):
     def setUp(self):
         self.server = Server(PROVIDERS["aws"])
         self.server.__enter__()
         self.addCleanup(self.server.__exit__)
 
+
+class Tampered(Raw):
+    """A request that botocore has signed is sent as it is, and changed."""
+
     def send(self, change=None, body=b"content", region="us-east-1"):
         request = botocore.awsrequest.AWSRequest(
             "PUT", self.server.endpoint + "/bucket/key?partNumber=1&uploadId=u", data=body)
-        request.headers["x-amz-content-sha256"] = __import__("hashlib").sha256(body).hexdigest()
+        request.headers["x-amz-content-sha256"] = hashlib.sha256(body).hexdigest()
         request.headers["x-amz-meta-a"] = "1"
         botocore.auth.S3SigV4Auth(botocore.credentials.Credentials(KEY_ID, SECRET), "s3", region
                                   ).add_auth(request)
@@ -124,12 +145,8 @@ class Tampered(unittest.TestCase):
                 "headers": dict(request.headers)}
         if change is not None:
             change(sent)
-        connection = http.client.HTTPConnection(parts.netloc, timeout=10)
-        connection.request(sent["method"], sent["path"], sent["body"], sent["headers"])
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        connection.close()
-        return text.partition("<Code>")[2].partition("</Code>")[0] or answer.status
+        status, _, text = exchange(self.server, **sent)
+        return text.partition("<Code>")[2].partition("</Code>")[0] or status
 
     def test_what_is_changed_is_refused(self):
         self.assertEqual(self.send(), "NoSuchUpload")  # signed well: there is no such upload
@@ -161,6 +178,100 @@ class Tampered(unittest.TestCase):
             with self.subTest(name):
                 self.assertEqual(self.send(change), code)
         self.assertEqual(self.send(region="eu-west-1"), "AuthorizationHeaderMalformed")
+
+
+class Clothes(Raw):
+    """What no client of ours asks for, by hand: conditions on PUT, and how answers look."""
+
+    def put(self, **headers):
+        body = b"content"
+        request = botocore.awsrequest.AWSRequest("PUT", self.server.endpoint + "/bucket/k",
+                                                 data=body)
+        request.headers["x-amz-content-sha256"] = hashlib.sha256(body).hexdigest()
+        for name, value in headers.items():
+            request.headers[name.replace("_", "-")] = value
+        botocore.auth.S3SigV4Auth(botocore.credentials.Credentials(KEY_ID, SECRET), "s3",
+                                  self.server.quirks.region).add_auth(request)
+        return exchange(self.server, "PUT", "/bucket/k", body, dict(request.headers))
+
+    def test_if_match_as_it_is_at_each(self):
+        right, wrong = hashlib.md5(b"content").hexdigest(), "0" * 32
+        cases = {"works": (404, 200, 412, 412), "unquoted": (404, 412, 200, 412),
+                 "refused": (501, 501, 501, 501), "ignored": (200, 200, 200, 200)}
+        for how, wanted in cases.items():
+            with self.subTest(how):
+                self.server.wear(dataclasses.replace(PROVIDERS["aws"], if_match=how))
+                self.server.bucket.restore(({}, {}))
+                absent = self.put(If_Match='"%s"' % right)[0]
+                self.put()
+                self.assertEqual((absent, *(self.put(If_Match=text)[0] for text in (
+                    '"%s"' % right, right, '"%s"' % wrong))), wanted)
+
+    def test_etags_without_quotes(self):
+        self.server.wear(PROVIDERS["other"])
+        self.assertRegex(self.put()[1]["ETag"], "^[0-9a-f]{32}$")
+
+
+class Orders(unittest.TestCase):
+    """The program, run by hand, and told what to do."""
+
+    def order(self, method, path, body=""):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request(method, "/-/" + path, body)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text
+
+    def test_faults_and_clothes_while_it_runs(self):
+        script = os.path.join(self.enterContext(tempfile.TemporaryDirectory()), "faults.json")
+        with open(script, "w", encoding="utf-8") as file:
+            json.dump([{"kind": "slow-down", "at": 1}], file)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "s3_server", "--faults", script, "r2"], cwd=HARNESS,
+            stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        said = process.stdout.readline() + process.stdout.readline()
+        self.assertIn("region=auto", said)
+        self.port = int(re.search(r"endpoint=http://127.0.0.1:(\d+)", said).group(1))
+        status, usage = self.order("GET", "")
+        self.assertIn("stall-answer", usage)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        for wanted in (403, 403):  # unsigned; the first would be 503 if it were signed
+            connection.request("GET", "/bucket/k")
+            answer = connection.getresponse()
+            answer.read()
+            self.assertEqual(answer.status, wanted)
+        connection.close()
+        self.assertEqual(self.order("GET", "requests")[1].count("GET None /bucket/k 403"), 2)
+        self.assertEqual(self.order("PUT", "faults", '[{"kind": "refused", "at": 1}]')[0], 200)
+        with self.assertRaises((ConnectionError, http.client.HTTPException)):
+            self.get_plain()
+        for path, body in (("faults", '[{"kind": "none"}]'), ("faults", "x"), ("clothes", "x")):
+            self.assertEqual(self.order("PUT", path, body)[0], 400)
+        self.assertIn("region garage", self.order("PUT", "clothes", "garage")[1])
+        self.assertEqual(self.order("PUT", "skew", "-3600"), (200, "-3600 seconds ahead\n"))
+        self.assertEqual(self.order("DELETE", "objects")[0], 200)
+        self.assertEqual(self.order("GET", "nothing")[0], 404)
+
+    def get_plain(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", "/bucket/k")
+            connection.getresponse()
+        finally:
+            connection.close()
+            time.sleep(0.5)  # while nobody listens
+
+
+class Documented(unittest.TestCase):
+    def test_every_fault_stands_in_the_readme(self):
+        with open(os.path.join(HARNESS, "s3_server", "README.md"), encoding="utf-8") as file:
+            readme = file.read()
+        for kind in KINDS:
+            self.assertIn("`%s`" % kind, readme)
 
 
 if __name__ == "__main__":
