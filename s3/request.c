@@ -44,7 +44,8 @@ struct attempt {
     struct s3_credentials credentials;
     char *host, *region;
     bool has_time_fixed;
-    bool has_begun; /* the body of a success has, and is S3's */
+    bool has_begun;   /* the body of a success has, and is S3's */
+    bool is_document; /* what came in an object's stead: an error under status 200, most likely */
     int64_t offset_ms, signed_ms;
 };
 
@@ -149,6 +150,13 @@ static bool is_success(int status)
     return status >= 200 && status < 300;
 }
 
+/* No object that anybody asks for is XML, and a part of one comes with status 206. */
+static bool is_document(const struct http_response *response, const char *data, size_t len)
+{
+    return response->status == 200 && ((len >= 5 && memcmp(data, "<?xml", 5) == 0) ||
+                                       (len >= 6 && memcmp(data, "<Error", 6) == 0));
+}
+
 /* The body of a success goes where the call wants it; that of an error is kept, up to a limit. */
 static int take_body(void *context, const struct http_response *response, const void *data,
                      size_t len, struct err *err)
@@ -164,8 +172,9 @@ static int take_body(void *context, const struct http_response *response, const 
             if (r < 0)
                 return r;
             attempt->has_begun = true;
+            attempt->is_document = is_document(response, data, len);
         }
-        if (attempt->call->on_body != NULL)
+        if (attempt->call->on_body != NULL && !attempt->is_document)
             return attempt->call->on_body(attempt->call->context, response, data, len, err);
         buf_add(kept, data, len);
         return buf_check(kept, err);

@@ -97,6 +97,24 @@ static void a_page_is_neither_an_object_nor_a_deletion(void **state)
     buf_dispose(&text);
 }
 
+static void an_error_under_the_status_of_a_success_is_tried_again(void **state)
+{
+    static const struct fake_reply replies[] = {
+        FAKE_REPLY(200, "Content-Length: 70\n", S3_ERROR("InternalError")),
+        FAKE_REPLY(200, "Content-Length: 39\n", "<Error><Code>SlowDown</Code></Error>"),
+        FAKE_REPLY(200, "Content-Length: 5\n" ETAG, "hello"),
+    };
+    struct buf text = BUF_INIT(100);
+    struct s3_rig rig;
+
+    (void)state;
+    S3_RIG_INIT(&rig, replies);
+    assert_int_equal(get(&rig, 0, S3_TO_END, &text, NULL), 0);
+    assert_string_equal(text.ptr, "hello");
+    s3_rig_dispose(&rig);
+    buf_dispose(&text);
+}
+
 /* The object is as it was: nobody is to believe that it is damaged. */
 static void a_length_that_was_announced_wrongly_is_no_damage(void **state)
 {
@@ -506,6 +524,7 @@ int main(void)
         cmocka_unit_test(puts_with_a_signed_payload),
         cmocka_unit_test(a_page_instead_of_an_answer_is_no_success),
         cmocka_unit_test(a_page_is_neither_an_object_nor_a_deletion),
+        cmocka_unit_test(an_error_under_the_status_of_a_success_is_tried_again),
         cmocka_unit_test(a_length_that_was_announced_wrongly_is_no_damage),
         cmocka_unit_test(sends_the_whole_body_again_at_each_attempt),
         cmocka_unit_test(creates_only_what_is_absent_and_tells_the_two_refusals_apart),

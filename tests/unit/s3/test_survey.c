@@ -97,6 +97,28 @@ static void the_way_is_told_with_who_says_so(void **state)
     s3_client_free(client);
 }
 
+static void addresses_of(const char *endpoint, struct buf *to)
+{
+    struct s3_client *client = client_at(endpoint);
+
+    buf_clear(to);
+    assert_int_equal(s3_survey_addresses(client, to, NULL), 0);
+    s3_client_free(client);
+}
+
+/* Which no name server need know. */
+static void names_below_localhost_are_this_machine(void **state)
+{
+    struct buf below = BUF_INIT(1000), localhost = BUF_INIT(1000);
+
+    (void)state;
+    addresses_of("http://localhost:9000", &localhost);
+    addresses_of("http://bucket.localhost:9000", &below);
+    assert_string_equal(below.ptr, localhost.ptr);
+    buf_dispose(&below);
+    buf_dispose(&localhost);
+}
+
 static void names_and_addresses_have_addresses(void **state)
 {
     static const struct {
@@ -151,6 +173,7 @@ int main(void)
         cmocka_unit_test(no_answer_is_a_failure_that_leaves_the_result_alone),
         cmocka_unit_test(the_way_is_told_with_who_says_so),
         cmocka_unit_test(names_and_addresses_have_addresses),
+        cmocka_unit_test(names_below_localhost_are_this_machine),
         cmocka_unit_test(a_name_without_an_address_is_told_with_what_to_check),
         cmocka_unit_test(the_region_is_the_one_that_requests_are_signed_for),
     };
