@@ -118,6 +118,10 @@ static void check_wanted(struct doctor_report *report, const struct session *ses
     r = put_and_ask(store, name, &retention, &err);
     if (r == ERR_DENIED && strstr(err.msg, "ask for the lock") != NULL) {
         doctor_skip(report, "object lock", "the key may not ask (s3:GetObjectRetention)");
+    } else if (r == ERR_UNSUPPORTED) {
+        err.hint[0] = '\0';
+        err_hint(&err, "object_lock = none, or another store");
+        doctor_fail(report, "object lock", &err);
     } else if (r < 0) {
         doctor_fail(report, "object lock", &err);
     } else if (retention.mode == S3_LOCK_NONE) {

@@ -76,7 +76,9 @@ int s3_put_object(struct s3_client *client, const char *key, struct io_source *b
         r = add_lock(client, body, &headers, err);
     if (r < 0)
         goto out;
-    r = s3_lock_explain(client, s3_perform(client, &call, &answer, err), err);
+    r = s3_perform(client, &call, &answer, err);
+    if (!if_absent || r != ERR_UNSUPPORTED) /* which is about the condition then */
+        r = s3_lock_explain(client, r, err);
     if (r == 0)
         r = check_stored(&answer, err);
 out:

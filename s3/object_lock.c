@@ -63,6 +63,53 @@ int s3_lock_explain(const struct s3_client *client, int code, struct err *err)
     return ERR_CONFIG;
 }
 
+/* One small document that a server has, of an object or of the bucket. */
+static int fetch(struct s3_client *client, const char *key, const char *which,
+                 struct s3_answer *answer, struct err *err)
+{
+    const struct uri_param params[] = { { which, NULL } };
+    const struct s3_call call = { .method = HTTP_GET,
+                                  .operation = S3_OPERATION_OTHER,
+                                  .key = key,
+                                  .params = params,
+                                  .param_count = 1 };
+
+    return s3_perform(client, &call, answer, err);
+}
+
+/* "NoSuchObjectLockConfiguration"; Ceph says so of the bucket, or that it is not configured. */
+static bool is_no_lock(int code, const struct err *err)
+{
+    return (code == ERR_NOT_FOUND && strstr(err->s3_code, "ObjectLock") != NULL) ||
+           (code == ERR_PROTOCOL && strcmp(err->s3_code, "InvalidRequest") == 0);
+}
+
+int s3_get_object_retention(struct s3_client *client, const char *key,
+                            struct s3_retention *ret_retention, struct err *err)
+{
+    struct s3_answer answer = S3_ANSWER_INIT;
+    struct err local;
+    int r;
+
+    err_clear(&local);
+    r = s3_key_check(key, &local);
+    if (r == 0)
+        r = fetch(client, key, "retention", &answer, &local);
+    if (is_no_lock(r, &local)) {
+        *ret_retention = (struct s3_retention){ S3_LOCK_NONE, 0 };
+        r = 0;
+    } else if (r == 0) {
+        r = s3_xml_retention_parse(buf_str(&answer.body), ret_retention, &local);
+    }
+    /* One that looks at nothing but the key answers with the object. */
+    if (r == ERR_PROTOCOL || r == ERR_LIMIT || r == ERR_UNSUPPORTED)
+        r = err_set(&local, ERR_UNSUPPORTED, "the server knows nothing of locks");
+    s3_answer_dispose(&answer);
+    if (r < 0 && err != NULL)
+        *err = local;
+    return r < 0 ? err_wrap(err, r, "ask for the lock of '%s'", key) : 0;
+}
+
 static int retention_document(const struct s3_client *client, int64_t until_ms, struct buf *to,
                               struct err *err)
 {
@@ -74,6 +121,23 @@ static int retention_document(const struct s3_client *client, int64_t until_ms, 
              "<RetainUntilDate>%s</RetainUntilDate></Retention>",
              s3_lock_mode_name(client->lock_mode), until);
     return buf_check(to, err);
+}
+
+/* Who may not ask, but read the object, learns from the refusal that the server tells one from the
+ * other. */
+static int find_out(struct s3_client *client, const char *key, struct err *err)
+{
+    struct s3_retention retention;
+    int r;
+
+    if (atomic_load(&client->knows_locks))
+        return 0;
+    r = s3_get_object_retention(client, key, &retention, err);
+    if (r < 0 && r != ERR_DENIED)
+        return r;
+    err_clear(err);
+    atomic_store(&client->knows_locks, true);
+    return 0;
 }
 
 int s3_put_object_retention(struct s3_client *client, const char *key, int64_t *ret_until_ms,
@@ -98,6 +162,8 @@ int s3_put_object_retention(struct s3_client *client, const char *key, int64_t *
     assert(client->lock_mode != S3_LOCK_NONE);
     r = s3_key_check(key, err);
     if (r == 0)
+        r = find_out(client, key, err);
+    if (r == 0)
         r = retention_document(client, until_ms, &document, err);
     if (r == 0)
         r = memory_source_new(document.ptr, document.len, &call.body, err);
@@ -118,51 +184,6 @@ int s3_put_object_retention(struct s3_client *client, const char *key, int64_t *
     http_headers_dispose(&headers);
     buf_dispose(&document);
     return r < 0 ? err_wrap(err, r, "lock '%s'", key) : 0;
-}
-
-/* One small document that a server has, of an object or of the bucket. */
-static int fetch(struct s3_client *client, const char *key, const char *which,
-                 struct s3_answer *answer, struct err *err)
-{
-    const struct uri_param params[] = { { which, NULL } };
-    const struct s3_call call = { .method = HTTP_GET,
-                                  .operation = S3_OPERATION_OTHER,
-                                  .key = key,
-                                  .params = params,
-                                  .param_count = 1 };
-
-    return s3_perform(client, &call, answer, err);
-}
-
-/* "NoSuchObjectLockConfiguration"; Ceph says so of the bucket, or that it is not configured. */
-static bool is_no_lock(int code, const struct err *err)
-{
-    return (code == ERR_NOT_FOUND && strcmp(err->s3_code, "NoSuchKey") != 0 &&
-            strcmp(err->s3_code, "NoSuchBucket") != 0) ||
-           (code == ERR_PROTOCOL && strcmp(err->s3_code, "InvalidRequest") == 0);
-}
-
-int s3_get_object_retention(struct s3_client *client, const char *key,
-                            struct s3_retention *ret_retention, struct err *err)
-{
-    struct s3_answer answer = S3_ANSWER_INIT;
-    struct err local;
-    int r;
-
-    err_clear(&local);
-    r = s3_key_check(key, &local);
-    if (r == 0)
-        r = fetch(client, key, "retention", &answer, &local);
-    if (is_no_lock(r, &local)) {
-        *ret_retention = (struct s3_retention){ S3_LOCK_NONE, 0 };
-        r = 0;
-    } else if (r == 0) {
-        r = s3_xml_retention_parse(buf_str(&answer.body), ret_retention, &local);
-    }
-    s3_answer_dispose(&answer);
-    if (r < 0 && err != NULL)
-        *err = local;
-    return r < 0 ? err_wrap(err, r, "ask for the lock of '%s'", key) : 0;
 }
 
 int s3_get_object_lock_configuration(struct s3_client *client, bool *ret_enabled, struct err *err)

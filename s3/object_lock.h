@@ -42,10 +42,11 @@ int s3_lock_add_headers(const struct s3_client *client, struct http_headers *hea
 int s3_lock_explain(const struct s3_client *client, int code, struct err *err);
 
 /* Lock the newest version of a key as if it were put now.  Never shortens: a server refuses that,
- * in either mode.  The client must have a lock. */
+ * in either mode.  The client must have a lock.  A server that knows no locks would take this for
+ * a PUT of the object, so it is found out first, once: ERR_UNSUPPORTED. */
 int s3_put_object_retention(struct s3_client *client, const char *key, int64_t *ret_until_ms,
                             struct err *err);
-/* Of the newest version.  A server that knows no locks: ERR_UNSUPPORTED or S3_LOCK_NONE. */
+/* Of the newest version.  A server that knows no locks: ERR_UNSUPPORTED. */
 int s3_get_object_retention(struct s3_client *client, const char *key,
                             struct s3_retention *ret_retention, struct err *err);
 /* Whether the bucket takes locks. */

@@ -44,6 +44,7 @@ struct s3_client {
     enum s3_addressing addressing;
     enum s3_lock_mode lock_mode; /* of all that is put */
     int64_t lock_duration_ms;
+    atomic_bool knows_locks; /* the server, so that it may be asked to change one */
 
     /* For survey.h: who says where to go, and how. */
     char endpoint_from[S3_ORIGIN_SIZE], region_from[S3_ORIGIN_SIZE];

@@ -13,6 +13,7 @@
 #define UNTIL    "2026-12-03T07:05:28Z" /* ten days after S3_RIG_NOW_MS */
 #define UNTIL_MS (S3_RIG_NOW_MS + 10 * DAY_MS)
 #define ETAG     "ETag: \"e\"\n"
+#define NO_LOCK  S3_ERROR("NoSuchObjectLockConfiguration")
 #define INITIATE                                                                                   \
     "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
 
@@ -85,7 +86,8 @@ static void an_upload_is_locked_at_its_beginning_and_at_its_end(void **state)
 {
     static const struct fake_reply replies[] = {
         FAKE_REPLY(200, NULL, INITIATE), FAKE_REPLY(200, ETAG, NULL),
-        FAKE_REPLY(200, NULL, "<CompleteMultipartUploadResult/>"), FAKE_REPLY(200, NULL, NULL)
+        FAKE_REPLY(200, NULL, "<CompleteMultipartUploadResult/>"), FAKE_REPLY(404, NULL, NO_LOCK),
+        FAKE_REPLY(200, NULL, NULL)
     };
     struct io_source *body = NULL;
     struct s3_upload *upload = NULL;
@@ -101,7 +103,8 @@ static void an_upload_is_locked_at_its_beginning_and_at_its_end(void **state)
     assert_null(fake_request_header(&rig.fake, 1, "x-amz-object-lock-mode"));
     assert_string_equal(fake_request_header(&rig.fake, 1, "Content-MD5"),
                         "kAFQmDzST7DWlj99KOF/cg==");
-    s3_rig_check(&rig, 3, HTTP_PUT, "/k?retention=");
+    s3_rig_check(&rig, 3, HTTP_GET, "/k?retention=");
+    s3_rig_check(&rig, 4, HTTP_PUT, "/k?retention=");
     io_source_free(body);
     s3_upload_free(upload);
     s3_rig_dispose(&rig);
@@ -139,7 +142,8 @@ static void a_bucket_that_takes_no_locks_is_the_configurations_fault(void **stat
 
 static void a_lock_is_renewed(void **state)
 {
-    static const struct fake_reply replies[] = { FAKE_REPLY(503, NULL, S3_ERROR("SlowDown")),
+    static const struct fake_reply replies[] = { FAKE_REPLY(404, NULL, NO_LOCK),
+                                                 FAKE_REPLY(503, NULL, S3_ERROR("SlowDown")),
                                                  FAKE_REPLY(200, NULL, NULL),
                                                  FAKE_REPLY(404, NULL, S3_ERROR("NoSuchKey")) };
     struct s3_rig rig;
@@ -149,13 +153,44 @@ static void a_lock_is_renewed(void **state)
     LOCK_RIG_INIT(&rig, replies, S3_LOCK_COMPLIANCE);
     assert_int_equal(s3_put_object_retention(rig.client, "a/b", &until_ms, &rig.err), 0);
     assert_int_equal(until_ms, UNTIL_MS);
-    s3_rig_check(&rig, 1, HTTP_PUT, "/a/b?retention=");
-    assert_non_null(strstr(rig.fake.requests[1].body.ptr,
+    s3_rig_check(&rig, 2, HTTP_PUT, "/a/b?retention=");
+    assert_non_null(strstr(rig.fake.requests[2].body.ptr,
                            "<Mode>COMPLIANCE</Mode><RetainUntilDate>" UNTIL "</RetainUntilDate>"));
-    assert_non_null(fake_request_header(&rig.fake, 1, "Content-MD5"));
+    assert_non_null(fake_request_header(&rig.fake, 2, "Content-MD5"));
     until_ms = 7;
     assert_int_equal(s3_put_object_retention(rig.client, "k", &until_ms, &rig.err), ERR_NOT_FOUND);
     assert_int_equal(until_ms, 7);
+    s3_rig_dispose(&rig);
+}
+
+/* It would take the request for a PUT of the object, and there would be no pack any more. */
+static void a_server_that_knows_no_locks_is_never_told_to_change_one(void **state)
+{
+    static const struct {
+        struct fake_reply reply;
+        int code;
+    } rows[] = {
+        { FAKE_REPLY(200, "Content-Length: 3", "abc"), ERR_UNSUPPORTED },
+        { FAKE_REPLY(501, NULL, S3_ERROR("NotImplemented")), ERR_UNSUPPORTED },
+        { FAKE_REPLY(404, NULL, S3_ERROR("NoSuchKey")), ERR_NOT_FOUND },
+    };
+    static const struct fake_reply denied[] = { FAKE_REPLY(403, NULL, S3_ERROR("AccessDenied")),
+                                                FAKE_REPLY(200, NULL, NULL),
+                                                FAKE_REPLY(200, NULL, NULL) };
+    struct s3_rig rig;
+    int64_t until_ms;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        lock_rig_init(&rig, &rows[i].reply, 1, S3_LOCK_COMPLIANCE);
+        assert_int_equal(s3_put_object_retention(rig.client, "k", &until_ms, &rig.err),
+                         rows[i].code);
+        s3_rig_dispose(&rig);
+    }
+    LOCK_RIG_INIT(&rig, denied, S3_LOCK_COMPLIANCE); /* it tells a lock from an object */
+    assert_int_equal(s3_put_object_retention(rig.client, "k", &until_ms, &rig.err), 0);
+    assert_int_equal(s3_put_object_retention(rig.client, "k", &until_ms, &rig.err), 0);
+    s3_rig_check(&rig, 2, HTTP_PUT, "/k?retention="); /* asked once */
     s3_rig_dispose(&rig);
 }
 
@@ -170,7 +205,7 @@ static void tells_how_an_object_is_locked(void **state)
         FAKE_REPLY(404, NULL, S3_ERROR("NoSuchKey")),
         FAKE_REPLY(200, NULL, "<html/>"),
     };
-    static const int codes[] = { 0, 0, 0, ERR_NOT_FOUND, ERR_PROTOCOL };
+    static const int codes[] = { 0, 0, 0, ERR_NOT_FOUND, ERR_UNSUPPORTED };
     struct s3_retention retention = { S3_LOCK_NONE, 0 };
     struct s3_rig rig;
 
@@ -219,6 +254,7 @@ int main(void)
         cmocka_unit_test(an_upload_is_locked_at_its_beginning_and_at_its_end),
         cmocka_unit_test(a_bucket_that_takes_no_locks_is_the_configurations_fault),
         cmocka_unit_test(a_lock_is_renewed),
+        cmocka_unit_test(a_server_that_knows_no_locks_is_never_told_to_change_one),
         cmocka_unit_test(tells_how_an_object_is_locked),
         cmocka_unit_test(tells_whether_a_bucket_takes_locks),
     };

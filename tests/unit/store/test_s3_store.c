@@ -186,6 +186,7 @@ static void what_is_put_is_locked_for_longer_than_promised(void **state)
                  { 4, "2026-11-28T07:05:28Z" },
                  { 8, "2026-12-03T07:05:28Z" } };
     static const struct fake_reply replies[] = { FAKE_REPLY(200, NULL, NULL),
+                                                 FAKE_REPLY(200, NULL, "<Retention/>"),
                                                  FAKE_REPLY(200, NULL, NULL) };
     int64_t until_ms;
 
@@ -194,7 +195,7 @@ static void what_is_put_is_locked_for_longer_than_promised(void **state)
         struct rig rig;
 
         lock_ms = rows[i].promise_days * 86400000;
-        rig_init(&rig, "p", replies, 2);
+        rig_init(&rig, "p", replies, 3);
         lock_ms = 0;
         assert_int_equal(rig.store->lock_promise_ms, rows[i].promise_days * 86400000);
         assert_int_equal(object_put_bytes(rig.store, "a", "abc", 3, OBJECT_PUT_PLAIN, NULL), 0);
@@ -203,7 +204,7 @@ static void what_is_put_is_locked_for_longer_than_promised(void **state)
             rows[i].until);
         assert_int_equal(object_lock(rig.store, "a", &until_ms, NULL), 0);
         assert_int_equal(until_ms, INT64_C(1795417528000) + rig.store->lock_ms);
-        assert_string_equal(rig.fake.requests[1].url.ptr, "http://s3.test/bucket/p/a?retention=");
+        assert_string_equal(rig.fake.requests[2].url.ptr, "http://s3.test/bucket/p/a?retention=");
         rig_dispose(&rig);
     }
 }

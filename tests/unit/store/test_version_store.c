@@ -144,7 +144,8 @@ static void folders_are_those_of_then(void **state)
         FAKE_REPLY(200, NULL,
                    "<ListVersionsResult>" VERSION("a/1", "1", "07:00:00")
                        VERSION("a/2", "1", "07:00:00") VERSION("b/1", "1", "08:00:00")
-                           VERSION("c/x/1", "1", "07:00:00") "</ListVersionsResult>"),
+                           VERSION("c/x/1", "1", "07:00:00") MARKER("d/1", "2", "07:01:00")
+                               VERSION("d/1", "1", "07:00:00") "</ListVersionsResult>"),
     };
     struct buf seen = BUF_INIT(200);
     struct rig rig;
