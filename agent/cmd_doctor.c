@@ -77,8 +77,9 @@ static void check_way_to(struct visit *visit, const struct session *session)
 
 static void check_store(struct visit *visit, const struct session *session, const char *name)
 {
-    const char *url = session->store != NULL ? config_store_url(&session->config, session->store)
-                                             : settings_text(&session->settings, OPTION_URL);
+    const char *url = session->store != NULL
+                          ? config_store_url(&session->sources->config, session->store)
+                          : settings_text(&session->settings, OPTION_URL);
     struct object_store *store = NULL;
     struct err err = { 0 };
 
@@ -133,7 +134,7 @@ static void check_named(struct visit *visit, const char *argument)
     struct database_set set = DATABASE_SET_INIT;
     struct err err = { 0 };
 
-    if (database_set_load(&visit->session->config, &argument, 1, &set, &err) < 0) {
+    if (database_set_load(&visit->session->sources->config, &argument, 1, &set, &err) < 0) {
         doctor_subject(&visit->report, "database %s", argument);
         doctor_fail(&visit->report, "name", &err);
         return;
@@ -146,7 +147,7 @@ static void check_named(struct visit *visit, const char *argument)
 static void check_all(struct visit *visit)
 {
     const struct args *args = visit->session->args;
-    const struct config *config = &visit->session->config;
+    const struct config *config = &visit->session->sources->config;
     const size_t named = args->positional_count;
     const size_t count = named > 0 ? named : config->database_count;
 
@@ -162,7 +163,7 @@ static void set_attempts(struct session *session)
 {
     const struct option_name name = { OPTION_ATTEMPTS, false };
 
-    (void)option_set_put(&session->aws_env, name, ATTEMPTS, "attempts", NULL);
+    (void)option_set_put(&session->sources->aws_env, name, ATTEMPTS, "attempts", NULL);
 }
 
 int cmd_doctor(struct session *session, struct err *err)
@@ -173,6 +174,10 @@ int cmd_doctor(struct session *session, struct err *err)
 
     doctor_report_init(&visit.report, session->out, session->json);
     r = session_load(session, &why);
+    if (session->sources == NULL) {
+        doctor_report_dispose(&visit.report);
+        return err_nomem(err);
+    }
     doctor_check_config(&visit.report, session, r < 0 ? &why : NULL);
     set_attempts(session);
     check_all(&visit);

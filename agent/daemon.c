@@ -178,8 +178,7 @@ static struct source *source_read(const struct daemon *daemon, struct err *err)
                                         .clock = command->clock,
                                         .out = command->out,
                                         .json = command->json,
-                                        .exit_status = -1,
-                                        .config = CONFIG_INIT };
+                                        .exit_status = -1 };
     if (session_load(&source->session, err) < 0) {
         session_dispose(&source->session);
         free(source);

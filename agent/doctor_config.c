@@ -47,7 +47,7 @@ static bool check_set(struct doctor_report *report, const struct option_set *set
 
 static void check_secrets(struct doctor_report *report, const struct session *session)
 {
-    const struct config *config = &session->config;
+    const struct config *config = &session->sources->config;
     bool in_file = check_set(report, &config->options, config->file);
 
     for (size_t i = 0; i < config->database_count; i++) {
@@ -60,14 +60,14 @@ static void check_secrets(struct doctor_report *report, const struct session *se
     }
     if (in_file && config->file != NULL)
         check_permissions(report, config->file);
-    (void)check_set(report, &session->env, NULL);
+    (void)check_set(report, &session->sources->env, NULL);
     (void)check_set(report, &session->args->options, NULL);
 }
 
 void doctor_check_config(struct doctor_report *report, const struct session *session,
                          struct err *load_error)
 {
-    const struct config *config = &session->config;
+    const struct config *config = &session->sources->config;
 
     doctor_subject(report, "configuration");
     if (load_error != NULL) {

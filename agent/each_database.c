@@ -142,7 +142,7 @@ static int run_configured(struct round *round, struct err *err)
     struct store_choice choice;
     int r;
 
-    r = database_set_load(&round->session->config, NULL, 0, &set, err);
+    r = database_set_load(&round->session->sources->config, NULL, 0, &set, err);
     for (size_t i = 0; r == 0 && i < set.count; i++) {
         session_use_options(round->session, set.items[i].options);
         r = store_choice_make(round->session, &choice, err);
@@ -239,7 +239,7 @@ int each_database(struct session *session, const char *verb, each_database_fn ru
     }
     if (session->args->positional_count > 0) {
         r = run_given(&round, err);
-    } else if (session->config.database_count > 0) {
+    } else if (session->sources->config.database_count > 0) {
         r = run_configured(&round, err);
     } else {
         r = run_found(&round, err);

@@ -168,8 +168,8 @@ static int load_set(const struct session *session, struct database_set *ret_set,
 {
     const struct args *args = session->args;
 
-    return database_set_load(&session->config, args->positionals, args->positional_count, ret_set,
-                             err);
+    return database_set_load(&session->sources->config, args->positionals, args->positional_count,
+                             ret_set, err);
 }
 
 int jobs_load(struct session *session, struct cancel *cancel, struct jobs *ret_jobs,

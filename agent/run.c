@@ -26,15 +26,12 @@ int holdfast_run(int argc, char *const *argv, FILE *out, int err_fd, struct canc
     struct args args = ARGS_INIT;
     struct console console;
     struct err err;
-    struct session session = {
-        .args = &args,
-        .console = &console,
-        .cancel = cancel,
-        .clock = clock_system(),
-        .out = out,
-        .exit_status = -1,
-        .config = CONFIG_INIT,
-    };
+    struct session session = { .args = &args,
+                               .console = &console,
+                               .cancel = cancel,
+                               .clock = clock_system(),
+                               .out = out,
+                               .exit_status = -1 };
     int r, status;
 
     err_clear(&err);

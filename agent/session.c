@@ -20,9 +20,13 @@
 
 void session_dispose(struct session *session)
 {
-    option_set_dispose(&session->env);
-    option_set_dispose(&session->aws_env);
-    config_dispose(&session->config);
+    if (session->sources != NULL) {
+        option_set_dispose(&session->sources->env);
+        option_set_dispose(&session->sources->aws_env);
+        config_dispose(&session->sources->config);
+    }
+    free(session->sources);
+    session->sources = NULL;
     rate_limit_free(session->upload_limit);
     rate_limit_free(session->download_limit);
     session->upload_limit = session->download_limit = NULL;
@@ -40,19 +44,23 @@ static int make_limit(const struct session *session, enum option_id id,
 int session_load(struct session *session, struct err *err)
 {
     const struct option_set *args = &session->args->options;
+    struct session_sources *sources = calloc(1, sizeof(*sources));
     int r;
 
+    if (sources == NULL)
+        return err_nomem(err);
+    session->sources = sources;
     session->settings.layers[SETTINGS_ARGS] = args;
-    session->settings.layers[SETTINGS_ENV] = &session->env;
-    session->settings.layers[SETTINGS_FILE] = &session->config.options;
-    session->settings.layers[SETTINGS_AWS_ENV] = &session->aws_env;
-    r = option_set_load_env(&session->env, err);
+    session->settings.layers[SETTINGS_ENV] = &sources->env;
+    session->settings.layers[SETTINGS_FILE] = &sources->config.options;
+    session->settings.layers[SETTINGS_AWS_ENV] = &sources->aws_env;
+    r = option_set_load_env(&sources->env, err);
     if (r < 0)
         return r;
-    r = option_set_load_aws_env(&session->aws_env, err);
+    r = option_set_load_aws_env(&session->sources->aws_env, err);
     if (r < 0)
         return r;
-    r = config_load(session->args->flags[FLAG_CONFIG], &session->config, err);
+    r = config_load(session->args->flags[FLAG_CONFIG], &session->sources->config, err);
     if (r < 0)
         return r;
     /* The choices of log_level are the levels, in their order. */
@@ -81,8 +89,8 @@ int session_find_database(struct session *session, enum database_need need,
     const struct args *args = session->args;
     int r;
 
-    r = database_resolve(&session->config, args->positionals[0], args->flags[FLAG_NAME], need,
-                         ret_database, err);
+    r = database_resolve(&session->sources->config, args->positionals[0], args->flags[FLAG_NAME],
+                         need, ret_database, err);
     if (r == 0)
         session->settings.layers[SETTINGS_DATABASE] = ret_database->options;
     return r;
@@ -162,8 +170,9 @@ int session_open_store(const struct session *session, struct object_store **ret_
                        struct err *err)
 {
     const struct settings *settings = &session->settings;
-    const char *url = session->store != NULL ? config_store_url(&session->config, session->store)
-                                             : settings_text(settings, OPTION_URL);
+    const char *url = session->store != NULL
+                          ? config_store_url(&session->sources->config, session->store)
+                          : settings_text(settings, OPTION_URL);
     struct s3_options defaults = {
         .endpoint = settings_text(settings, OPTION_ENDPOINT),
         .region = settings_text(settings, OPTION_REGION),

@@ -24,6 +24,13 @@ struct object_store;
 struct progress_bar;
 struct rate_limit;
 
+/* Where settings come from, but for the command line. */
+struct session_sources {
+    struct option_set env, aws_env;
+    struct config config;
+};
+
+/* What one database of thousands has, too: see session_for(). */
 struct session {
     const struct args *args;
     struct console *console;
@@ -37,9 +44,7 @@ struct session {
     int exit_status; /* -1: as usual */
     int exit_signal; /* 0: none */
 
-    /* After session_load(). */
-    struct option_set env, aws_env;
-    struct config config;
+    struct session_sources *sources; /* since session_load(); those of a copy are the original's */
     struct rate_limit *upload_limit, *download_limit; /* of the process; NULL: none */
     struct settings settings; /* of args, env, the store, the database, config and aws_env */
     const struct config_store *store; /* of several; NULL: the one that the settings name */

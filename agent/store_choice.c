@@ -116,7 +116,7 @@ int store_choice_make(const struct session *session, struct store_choice *ret_ch
 {
     const struct settings *settings = &session->settings;
     const struct option_set *database = settings->layers[SETTINGS_DATABASE];
-    const struct config *config = &session->config;
+    const struct config *config = &session->sources->config;
     const char *given = given_store(settings);
     const char *names = settings_text(settings, OPTION_STORES);
     struct store_choice choice = { .count = 0 };

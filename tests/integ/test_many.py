@@ -1,7 +1,8 @@
 """Goal: hundreds of databases in one agent cost little: no descriptor a database, bounded memory,
 no time while nothing is due; and one that is broken, or whose store is down, keeps none back.
 
-usage: test_many.py COUNT SECONDS, which it is watched doing nothing
+usage: test_many.py COUNT SECONDS [STORES]     SECONDS: that it is watched doing nothing
+                                                STORES: 2, that each is in; default: 1
 """
 import json
 import os
@@ -78,6 +79,8 @@ class Many(unittest.TestCase):
         # Not by --store, which would count more than the section of the one whose store is down.
         with open(self.scratch / "holdfast.ini", "a") as file:
             file.write("[store]\nurl = %s\n[agent]\njitter = 0s\n" % self.store.url)
+            if STORES > 1:
+                file.write("[store:second]\nurl = file://%s\n" % (self.scratch / "second"))
             file.write("[backup]\nschedule = 0 0 1 1 *\ntimezone = UTC\n")
         process = testlib.start(None, "agent", "-c", self.scratch / "holdfast.ini",
                                 "--log", "error",  # a pipe that nobody reads would fill
@@ -88,7 +91,11 @@ class Many(unittest.TestCase):
 
     def written(self):
         """When it was last written down how each went, in ns; 0: never."""
-        paths = (os.path.join(self.state, name, "status.json") for name in self.names)
+        folders = list(self.names)
+        if STORES > 1:  # the one whose store is down has an address of its own, and no other
+            folders += [".stores/second/" + name for name in self.names
+                        if self.bad.get(name) != "store down"]
+        paths = [os.path.join(self.state, folder, "status.json") for folder in folders]
         return [os.stat(path).st_mtime_ns if os.path.exists(path) else 0 for path in paths]
 
     def test_they_are_no_burden(self):
@@ -120,7 +127,8 @@ class Many(unittest.TestCase):
 
         health = self.call("health")
         self.assertEqual(health.code, 3, health)
-        self.assertIn("%d of %d" % (len(self.bad), COUNT), health.err)
+        self.assertIn("%d of %d" % (len(self.bad) + STORES - 1, COUNT * STORES - STORES + 1),
+                      health.err)
         status = json.loads(self.call("status", "--json").out)["databases"]
         self.assertEqual({s["database"] for s in status if s["failures"] > 0}, set(self.bad))
         self.assertEqual({s["database"] for s in status if s["last_success"] is None},
@@ -136,4 +144,5 @@ class Many(unittest.TestCase):
 
 if __name__ == "__main__":
     COUNT, IDLE_SECONDS = int(sys.argv[1]), float(sys.argv[2])
+    STORES = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     unittest.main(argv=sys.argv[:1])

@@ -56,13 +56,12 @@ static void rig_init(struct rig *rig, const char *config, char *argument)
                                      .console = &rig->console,
                                      .cancel = &rig->cancel,
                                      .clock = clock_system(),
-                                     .out = open_memstream(&rig->out, &rig->out_len),
-                                     .config = CONFIG_INIT };
+                                     .out = open_memstream(&rig->out, &rig->out_len) };
     assert_int_equal(args_parse(argument != NULL ? 3 : 2, argv, &rig->args, NULL), 0);
     assert_int_equal(session_load(&rig->session, NULL), 0);
     if (config != NULL) {
-        assert_int_equal(config_parse(config, strlen(config), "x.ini", &rig->session.config, NULL),
-                         0);
+        assert_int_equal(
+            config_parse(config, strlen(config), "x.ini", &rig->session.sources->config, NULL), 0);
     }
 }
 

@@ -15,6 +15,7 @@
 struct fixture {
     char *dir;
     struct args args;
+    struct session_sources sources;
     struct session session;
     struct jobs jobs;
 };
@@ -25,13 +26,14 @@ static void begin(struct fixture *fixture, const char *sections)
     struct err err = { 0 };
 
     memset(fixture, 0, sizeof(*fixture));
+    fixture->session.sources = &fixture->sources;
     fixture->dir = temp_dir_new();
     (void)snprintf(text, sizeof(text), "[agent]\nstate_dir = %s\n%s", fixture->dir, sections);
-    if (config_parse(text, strlen(text), "x.ini", &fixture->session.config, &err) < 0)
+    if (config_parse(text, strlen(text), "x.ini", &fixture->sources.config, &err) < 0)
         fail_msg("%s", err.msg);
     fixture->session.args = &fixture->args;
     fixture->session.clock = clock_system();
-    fixture->session.settings.layers[SETTINGS_FILE] = &fixture->session.config.options;
+    fixture->session.settings.layers[SETTINGS_FILE] = &fixture->sources.config.options;
     if (jobs_load(&fixture->session, NULL, &fixture->jobs, &err) < 0)
         fail_msg("%s", err.msg);
 }
@@ -39,7 +41,7 @@ static void begin(struct fixture *fixture, const char *sections)
 static void end(struct fixture *fixture)
 {
     jobs_dispose(&fixture->jobs);
-    config_dispose(&fixture->session.config);
+    config_dispose(&fixture->sources.config);
     temp_dir_free(fixture->dir);
 }
 
@@ -120,9 +122,9 @@ static void knows_when_other_databases_are_meant(void **state)
     name[0] = 'x';
     assert_true(jobs_have_changed(&fixture.jobs, &fixture.session, NULL));
     name[0] = 'w';
-    fixture.session.config.database_count--;
+    fixture.sources.config.database_count--;
     assert_true(jobs_have_changed(&fixture.jobs, &fixture.session, NULL));
-    fixture.session.config.database_count++;
+    fixture.sources.config.database_count++;
     end(&fixture);
 }
 

@@ -40,8 +40,7 @@ static void start(struct fixture *fixture, const char *config, int argc)
     console_init(&fixture->console, STDERR_FILENO, false);
     fixture->session = (struct session){ .args = &fixture->args,
                                          .console = &fixture->console,
-                                         .clock = clock_system(),
-                                         .config = CONFIG_INIT };
+                                         .clock = clock_system() };
     if (session_load(&fixture->session, &err) < 0)
         fail_msg("%s", err.msg);
 }

@@ -19,6 +19,7 @@
 
 struct fixture {
     struct option_set args;
+    struct session_sources sources;
     struct session session;
 };
 
@@ -28,7 +29,8 @@ static void begin(struct fixture *fixture, const char *text, const char *store)
     struct err err = { 0 };
 
     memset(fixture, 0, sizeof(*fixture));
-    if (config_parse(text, strlen(text), "x.ini", &fixture->session.config, &err) < 0)
+    fixture->session.sources = &fixture->sources;
+    if (config_parse(text, strlen(text), "x.ini", &fixture->sources.config, &err) < 0)
         fail_msg("%s", err.msg);
     if (store != NULL) {
         assert_int_equal(option_set_put(&fixture->args, (struct option_name){ OPTION_URL, false },
@@ -36,14 +38,14 @@ static void begin(struct fixture *fixture, const char *text, const char *store)
                          0);
     }
     fixture->session.settings.layers[SETTINGS_ARGS] = &fixture->args;
-    fixture->session.settings.layers[SETTINGS_FILE] = &fixture->session.config.options;
-    if (fixture->session.config.database_count > 0)
-        session_use_options(&fixture->session, &fixture->session.config.databases[0].options);
+    fixture->session.settings.layers[SETTINGS_FILE] = &fixture->sources.config.options;
+    if (fixture->sources.config.database_count > 0)
+        session_use_options(&fixture->session, &fixture->sources.config.databases[0].options);
 }
 
 static void end(struct fixture *fixture)
 {
-    config_dispose(&fixture->session.config);
+    config_dispose(&fixture->sources.config);
     option_set_dispose(&fixture->args);
 }
 
@@ -127,15 +129,15 @@ static void gives_no_store_the_keys_of_another(void **state)
 
     (void)state;
     begin(&fixture, STORES "[backup]\nthreads = 4\n[database:app]\npath = /a\nthreads = 3\n", NULL);
-    session_use_store(session, config_find_store(&session->config, "cloud"));
+    session_use_store(session, config_find_store(&session->sources->config, "cloud"));
     assert_null(settings_text(&session->settings, OPTION_REGION));
     assert_null(settings_text(&session->settings, OPTION_ACCESS_KEY_ID));
     assert_int_equal(settings_number(&session->settings, OPTION_KEEP_DAILY, 0), 90);
     assert_int_equal(settings_number(&session->settings, OPTION_THREADS, 0), 2);
-    session_use_store(session, config_find_store(&session->config, "local"));
+    session_use_store(session, config_find_store(&session->sources->config, "local"));
     assert_int_equal(settings_number(&session->settings, OPTION_KEEP_DAILY, 0), 0);
     assert_int_equal(settings_number(&session->settings, OPTION_THREADS, 0), 3);
-    session_use_store(session, config_find_store(&session->config, "default"));
+    session_use_store(session, config_find_store(&session->sources->config, "default"));
     assert_string_equal(settings_text(&session->settings, OPTION_REGION), "r1");
     end(&fixture);
 }
