@@ -12,10 +12,13 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/parse.h"
+#include "s3/counters.h"
 #include "snapshot/catalog.h"
 #include "snapshot/sqlite_db.h"
 #include "store/object_store.h"
+#include "store/s3_store.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -51,21 +54,38 @@ static int check_path(const char *path, struct err *err)
     return ERR_CONFIG;
 }
 
+/* What had to be sent again, if anything: the backup's own size does not show it. */
+static void describe_retries(const struct s3_counters *counters, struct buf *text)
+{
+    char sent[FORMAT_SIZE_SIZE];
+
+    if (counters->retries == 0)
+        return;
+    format_size(counters->sent_bytes, sent);
+    buf_addf(text, "%" PRIu64 " request%s had to be tried again; sent in all: %s\n",
+             counters->retries, counters->retries == 1 ? "" : "s", sent);
+}
+
 static int print_created(struct session *session, const struct object_store *store,
                          const struct database *database, const struct backup_record *record,
                          bool unchanged, struct err *err)
 {
     const char *store_name = session_store_name(session);
+    struct s3_counters counters;
     struct buf text = BUF_INIT(TEXT_LEN_MAX);
     json_t *document;
     int r;
 
+    s3_store_counters(store, &counters);
     if (session->json) {
         document = backup_json(record);
         (void)json_object_set_new(document, "database", json_string(database->name));
         (void)json_object_set_new(document, "store", text_json(store->url));
         (void)json_object_set_new(document, "store_name", store_json(session));
         (void)json_object_set_new(document, "unchanged", json_boolean(unchanged));
+        (void)json_object_set_new(document, "sent_bytes",
+                                  json_integer((json_int_t)counters.sent_bytes));
+        (void)json_object_set_new(document, "retries", json_integer((json_int_t)counters.retries));
         return output_json(session->out, document, err);
     }
     if (store_name != NULL)
@@ -78,6 +98,7 @@ static int print_created(struct session *session, const struct object_store *sto
     }
     backup_table_format(&text, &record, 1, clock_now_ms(session->clock),
                         terminal_width(STDOUT_FILENO, SIZE_MAX));
+    describe_retries(&counters, &text);
     r = output_text(session->out, &text, err);
     buf_dispose(&text);
     return r;

@@ -2,6 +2,7 @@
 
 #include "base/rate_limit.h"
 #include "retention/policy.h"
+#include "store/object_store.h"
 
 #include <limits.h>
 #include <string.h>
@@ -9,7 +10,8 @@
 #define MIB         (UINT64_C(1) << 20)
 #define GIB         (UINT64_C(1) << 30)
 #define HOUR_MS     (UINT64_C(60) * 60 * 1000)
-#define YEAR_MS     (UINT64_C(366) * 24 * HOUR_MS)
+#define DAY_MS      (24 * HOUR_MS)
+#define YEAR_MS     (366 * DAY_MS)
 #define FILE_SUFFIX "_file"
 #define ENV_PREFIX  "HOLDFAST_"
 
@@ -157,6 +159,33 @@ static const struct option_spec specs[OPTION_COUNT] = {
                                .max = HOUR_MS,
                                .default_text = "1m",
                                .help = "how long a transfer may stand still" },
+    [OPTION_DEADLINE] = { .section = "store",
+                          .key = "deadline",
+                          .argument = "TIME",
+                          .type = OPTION_DURATION,
+                          .per_database = true,
+                          .min = 1000,
+                          .max = DAY_MS,
+                          .default_text = "15m",
+                          .help = "how long a request is tried, all attempts together" },
+    [OPTION_UPLOAD_CONCURRENCY] = { .section = "store",
+                                    .key = "upload_concurrency",
+                                    .argument = "COUNT",
+                                    .type = OPTION_NUMBER,
+                                    .per_database = true,
+                                    .min = 1,
+                                    .max = STORE_CONCURRENCY_MAX,
+                                    .default_text = "4",
+                                    .help = "parts of a large upload sent at the same time" },
+    [OPTION_DOWNLOAD_CONCURRENCY] = { .section = "store",
+                                      .key = "download_concurrency",
+                                      .argument = "COUNT",
+                                      .type = OPTION_NUMBER,
+                                      .per_database = true,
+                                      .min = 1,
+                                      .max = STORE_CONCURRENCY_MAX,
+                                      .default_text = "4",
+                                      .help = "ranges fetched at the same time" },
     [OPTION_LIMIT_UPLOAD] = { .section = "store",
                               .key = "limit_upload",
                               .argument = "SIZE",
@@ -230,7 +259,7 @@ static const struct option_spec specs[OPTION_COUNT] = {
                            .key = "wait_lock",
                            .argument = "TIME",
                            .type = OPTION_DURATION,
-                           .max = 24 * HOUR_MS,
+                           .max = DAY_MS,
                            .default_text = "0s",
                            .help = "how long run waits for another run on the same databases" },
     [OPTION_LISTEN] = { .section = "agent",
@@ -296,7 +325,7 @@ static const struct option_spec specs[OPTION_COUNT] = {
                            .per_database = true,
                            .min = 5 * MIB,
                            .max = 5 * GIB,
-                           .default_text = "chosen from the database's size",
+                           .default_text = "5MiB, more above 32 GiB",
                            .help = "the parts a large upload is sent in" },
     [OPTION_BUSY_TIMEOUT] = { .section = "backup",
                               .key = "busy_timeout",

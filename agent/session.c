@@ -191,6 +191,7 @@ int session_open_store(const struct session *session, struct object_store **ret_
         .proxy = settings_secret(settings, OPTION_PROXY),
         .attempts_max = (unsigned)settings_number(settings, OPTION_ATTEMPTS, 0),
         .stall_timeout_ms = (int64_t)settings_number(settings, OPTION_STALL_TIMEOUT, 0),
+        .deadline_ms = (int64_t)settings_number(settings, OPTION_DEADLINE, 0),
         .anonymous = session->anonymous,
         .upload_limit = session->upload_limit,
         .download_limit = session->download_limit,
@@ -211,9 +212,13 @@ int session_open_store(const struct session *session, struct object_store **ret_
         r = store_open(url, &defaults, &store, err);
     if (r == 0)
         r = go_back(session, &store, err);
-    if (r == 0)
-        *ret_store = store;
-    return r;
+    if (r < 0)
+        return r;
+    store->upload_concurrency = (unsigned)settings_number(settings, OPTION_UPLOAD_CONCURRENCY, 0);
+    store->download_concurrency =
+        (unsigned)settings_number(settings, OPTION_DOWNLOAD_CONCURRENCY, 0);
+    *ret_store = store;
+    return 0;
 }
 
 char *session_state_dir(const struct session *session)

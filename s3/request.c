@@ -185,6 +185,34 @@ static int take_body(void *context, const struct http_response *response, const 
     return buf_check(kept, err);
 }
 
+/* A body that counts what is taken of it: an attempt that broke has not sent all of it. */
+struct counted_body {
+    struct io_source source;
+    struct io_source *inner;
+    struct s3_client *client;
+};
+
+static int counted_read(struct io_source *source, void *data, size_t len, size_t *ret_len,
+                        struct err *err)
+{
+    struct counted_body *body = (struct counted_body *)source;
+    const int r = io_read(body->inner, data, len, ret_len, err);
+
+    if (r == 0)
+        (void)atomic_fetch_add(&body->client->sent_bytes, *ret_len);
+    return r;
+}
+
+static int counted_rewind(struct io_source *source, struct err *err)
+{
+    return io_rewind(((struct counted_body *)source)->inner, err);
+}
+
+/* On the stack of send_attempt(), which frees nothing. */
+static const struct io_source_ops counted_ops = { .name = "body",
+                                                  .read = counted_read,
+                                                  .rewind = counted_rewind };
+
 static int64_t larger(int64_t a, int64_t b)
 {
     return a > b ? a : b;
@@ -196,11 +224,16 @@ static int send_attempt(struct attempt *attempt, const struct s3_attempts *attem
     struct s3_client *client = attempt->client;
     const struct s3_call *call = attempt->call;
     const int64_t stall_ms = client->stall_timeout_ms;
+    struct counted_body body = {
+        .source = { &counted_ops, call->body != NULL ? call->body->size : 0 },
+        .inner = call->body,
+        .client = client,
+    };
     struct http_request request = {
         .method = call->method,
         .url = attempt->url.ptr,
         .headers = &attempt->headers,
-        .body = call->body,
+        .body = call->body != NULL ? &body.source : NULL,
         .on_body = take_body,
         .context = attempt,
         .connect_timeout_ms = client->connect_timeout_ms,
@@ -226,7 +259,6 @@ static int send_attempt(struct attempt *attempt, const struct s3_attempts *attem
         r = io_rewind(call->body, err);
         if (r < 0)
             return r;
-        (void)atomic_fetch_add(&client->sent_bytes, call->body->size);
     }
     (void)atomic_fetch_add(&client->counts[call->method], 1);
     r = http_perform(client->transport, &request, &attempt->answer->response, err);

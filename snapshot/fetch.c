@@ -24,7 +24,9 @@ size_t fetch_thread_count(const struct fetch *fetch, size_t task_count)
     size_t count = fetch->options.thread_count;
 
     if (count == 0)
-        count = FETCH_THREADS_DEFAULT;
+        count = fetch->store->download_concurrency;
+    if (count == 0)
+        count = STORE_CONCURRENCY_DEFAULT;
     if (count > FETCH_THREADS_MAX)
         count = FETCH_THREADS_MAX;
     if (count > task_count)

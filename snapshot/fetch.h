@@ -17,8 +17,7 @@ struct fetch_tally;
 struct io_sink;
 struct object_store;
 
-#define FETCH_THREADS_DEFAULT 4u
-#define FETCH_THREADS_MAX     32u
+#define FETCH_THREADS_MAX 32u
 
 /* Read the page map and the hashes: all that is needed but the pages.  The arguments are borrowed
  * until fetch_close(). */

@@ -18,7 +18,7 @@ struct pack_upload {
     char *key;
     struct object_upload *object; /* NULL until the pack is larger than one part */
     bool direct;                  /* the spool is the object's own file */
-    pthread_t threads[PACK_UPLOAD_THREADS];
+    pthread_t threads[STORE_CONCURRENCY_MAX];
     unsigned threads_running;
 
     pthread_mutex_t lock; /* guards everything below */
@@ -26,6 +26,7 @@ struct pack_upload {
     unsigned part_next;  /* index of the next part to send; the first is sent at the end */
     unsigned part_ready; /* parts below this one may be sent */
     bool complete;       /* part_ready will not grow any more */
+    bool first_taken;    /* by the sender that found no other part left */
     uint64_t size;       /* of the object; known when complete */
     uint64_t sent;       /* bytes, for progress */
     int failed;          /* the first failure, with its text */
@@ -115,19 +116,23 @@ static int send_part(struct pack_upload *upload, unsigned part_index, uint64_t l
 /* Take the next part that may be sent; false when there will be none. */
 static bool next_part(struct pack_upload *upload, unsigned *ret_part, uint64_t *ret_len)
 {
-    bool found;
+    bool found = false;
 
     (void)pthread_mutex_lock(&upload->lock);
     while (upload->failed == 0 && !upload->complete && upload->part_next >= upload->part_ready)
         (void)pthread_cond_wait(&upload->changed, &upload->lock);
-    found = upload->failed == 0 && upload->part_next < upload->part_ready;
-    if (found) {
+    if (upload->failed == 0 && upload->part_next < upload->part_ready) {
         uint64_t offset = upload->part_next * upload->options.part_size;
 
         *ret_part = upload->part_next++;
         *ret_len = upload->options.part_size;
         if (upload->complete && upload->size - offset < *ret_len)
             *ret_len = upload->size - offset;
+        found = true;
+    } else if (upload->failed == 0 && !upload->first_taken) {
+        upload->first_taken = found = true;
+        *ret_part = 0;
+        *ret_len = upload->options.part_size; /* there is a second one */
     }
     (void)pthread_mutex_unlock(&upload->lock);
     return found;
@@ -172,7 +177,13 @@ void pack_upload_free(struct pack_upload *upload)
 
 static int threads_start(struct pack_upload *upload, struct err *err)
 {
-    while (upload->threads_running < PACK_UPLOAD_THREADS) {
+    unsigned thread_count = upload->options.store->upload_concurrency;
+
+    if (thread_count == 0)
+        thread_count = STORE_CONCURRENCY_DEFAULT;
+    if (thread_count > STORE_CONCURRENCY_MAX)
+        thread_count = STORE_CONCURRENCY_MAX;
+    while (upload->threads_running < thread_count) {
         if (pthread_create(&upload->threads[upload->threads_running], NULL, sender, upload) != 0)
             return err_set(err, ERR_NOMEM, "cannot start a thread to upload");
         upload->threads_running++;
@@ -236,7 +247,6 @@ static int put_whole(struct pack_upload *upload, uint64_t size, struct err *err)
 static int send_rest(struct pack_upload *upload, uint64_t size, struct err *err)
 {
     uint64_t part_size = upload->options.part_size;
-    int r;
 
     (void)pthread_mutex_lock(&upload->lock);
     upload->size = size;
@@ -244,10 +254,6 @@ static int send_rest(struct pack_upload *upload, uint64_t size, struct err *err)
     upload->part_ready = (unsigned)((size + part_size - 1) / part_size);
     (void)pthread_cond_broadcast(&upload->changed);
     (void)pthread_mutex_unlock(&upload->lock);
-
-    r = send_part(upload, 0, part_size, err);
-    if (r < 0)
-        fail(upload, r, err != NULL ? err : &(struct err){ .code = r });
     threads_join(upload);
     return failure(upload, err);
 }

@@ -2,9 +2,10 @@
  * pack_upload.h - a spool that is still growing, on its way into the store as one object.
  *
  * While the bytes fit one part nothing is sent; a pack that ends so goes up in one PUT.  A larger
- * one becomes a multipart upload of equal parts, sent by threads of its own as they fill; the first
- * part goes last, because its beginning is known last.  A directory store gives a descriptor
- * instead, and then the spool is the object.
+ * one becomes a multipart upload of equal parts, sent by threads of its own as they fill: as many
+ * at a time as the store's upload_concurrency says, none of them held in memory.  The first part
+ * goes last, because its beginning is known last.  A directory store gives a descriptor instead,
+ * and then the spool is the object.
  */
 #ifndef SNAPSHOT_PACK_UPLOAD_H
 #define SNAPSHOT_PACK_UPLOAD_H
@@ -17,8 +18,6 @@ struct object_store;
 struct pack_upload;
 struct progress;
 struct spool;
-
-#define PACK_UPLOAD_THREADS 3u /* parts sent at the same time */
 
 struct pack_upload_options {
     struct object_store *store;

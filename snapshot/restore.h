@@ -17,7 +17,7 @@ struct object_store;
 struct progress;
 
 struct fetch_options {
-    unsigned thread_count; /* ranges fetched at the same time; 0: 4 */
+    unsigned thread_count; /* ranges fetched at the same time; 0: as the store says */
     const char *spool_dir; /* as in backup.h */
     const struct progress *progress;
     const struct cancel *cancel;

@@ -83,6 +83,9 @@ struct object_store_ops {
     void (*free)(struct object_store *store);
 };
 
+#define STORE_CONCURRENCY_DEFAULT 4u
+#define STORE_CONCURRENCY_MAX     16u
+
 struct object_store {
     const struct object_store_ops *ops;
     char *url; /* canonical, without credentials: names the store in messages and JSON; owned */
@@ -90,6 +93,9 @@ struct object_store {
      * promised is lock_promise_ms; lock_ms is longer, so that a lock need not be renewed each time
      * that something new depends on what is old. */
     int64_t lock_promise_ms, lock_ms;
+    /* Parts that are sent, and ranges that are fetched, at the same time; 0: the default.  Set
+     * once, by who opens the store. */
+    unsigned upload_concurrency, download_concurrency;
 };
 
 /* A large object on its way: invisible until finish, gone after abort. */

@@ -8,13 +8,19 @@
 #include "s3/client.h"
 #include "store/object_store.h"
 
-#define DAY_MS            (INT64_C(24) * 60 * 60 * 1000)
-#define PART_SIZE_DEFAULT (UINT64_C(32) << 20) /* bytes; what fits one goes up as one PUT */
+#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
+/* Parts as small as S3 takes them, because a connection that breaks costs what had gone of one;
+ * what fits one goes up as one PUT.  They must all be equal (R2), so none can shrink later. */
+#define PART_SIZE_DEFAULT S3_PART_SIZE_MIN
+/* Scaleway takes a thousand parts, and not ten thousand; room is left for a wrong estimate. */
+#define SCALEWAY_HOST       ".scw.cloud"
+#define SCALEWAY_PART_COUNT 900u
 
 struct s3_store {
     struct object_store store;
     struct s3_client *client;
     char *prefix; /* "" or ending in '/' */
+    bool is_scaleway;
 };
 
 static const struct s3_store *self_of(const struct object_store *store)
@@ -238,9 +244,11 @@ static int s3_upload_new(struct object_store *store, const char *key, uint64_t p
 static int s3_part_size(struct object_store *store, uint64_t size_max, uint64_t wanted,
                         uint64_t *ret_part_size, struct err *err)
 {
-    (void)store;
-    return s3_part_size_choose(size_max, wanted > 0 ? wanted : PART_SIZE_DEFAULT, ret_part_size,
-                               err);
+    if (wanted == 0)
+        wanted = PART_SIZE_DEFAULT;
+    if (self_of(store)->is_scaleway && wanted < size_max / SCALEWAY_PART_COUNT + 1)
+        wanted = size_max / SCALEWAY_PART_COUNT + 1;
+    return s3_part_size_choose(size_max, wanted, ret_part_size, err);
 }
 
 static void s3_free(struct object_store *store)
@@ -424,6 +432,8 @@ int s3_store_new(const struct s3_options *options, const char *prefix,
     r = s3_client_new(&own, &self->client, err);
     if (r < 0)
         goto out;
+    self->is_scaleway =
+        options->endpoint != NULL && strstr(options->endpoint, SCALEWAY_HOST) != NULL;
     self->prefix = normal_prefix(prefix);
     if (self->prefix == NULL) {
         r = err_set(err, ERR_CONFIG, "the store's prefix is too long");

@@ -18,7 +18,7 @@ _holdfast() {
     local commands='create list download restore verify repair diff prune pin unpin run agent exec status health doctor version help' command='' i
     local settings='--store --endpoint --region --addressing --access-key-id
         --secret-access-key-file --session-token-file --profile --dualstack --fips --ca-file
-        --client-cert --client-key --client-key-password-file --proxy-file --attempts --stall-timeout --object-lock --object-lock-days --limit-upload --limit-download --state-dir
+        --client-cert --client-key --client-key-password-file --proxy-file --attempts --deadline --upload-concurrency --download-concurrency --stall-timeout --object-lock --object-lock-days --limit-upload --limit-download --state-dir
         --spool-dir --log --workers --final-backup --stop-timeout --jitter --wait-lock --listen --metrics-file --schedule --timezone --max-age --threads --compression --part-size --busy-timeout --full-every --stores --shrink-guard --keep-last --keep-hourly
         --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --prune-grace --max-unused --hook-before --hook-after --hook-timeout
         --ping-url-file --webhook-url-file --webhook-on --notify-ca-file
@@ -67,7 +67,7 @@ _holdfast() {
         mapfile -t COMPREPLY < <(compgen -W 'none governance compliance' -- "$cur")
         return
         ;;
-    --object-lock-days | --store | --endpoint | --region | --access-key-id | --profile | --attempts | --stall-timeout | --threads | \
+    --object-lock-days | --store | --endpoint | --region | --access-key-id | --profile | --attempts | --deadline | --upload-concurrency | --download-concurrency | --stall-timeout | --threads | \
         --compression | --part-size | --busy-timeout | --label | --name | --at | --as-of | --limit | --limit-upload | --limit-download | \
         --sample | --full-every | --stores | --keep-* | --prune-grace | --max-unused | --hook-* | --verify-cron | --workers | --stop-timeout | --wait-lock | \
         --jitter | --listen | --schedule | --timezone | --max-age)

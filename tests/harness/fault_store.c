@@ -122,21 +122,26 @@ static int fault_put(struct object_store *store, const char *key, struct io_sour
     return r;
 }
 
-static void get_begin(struct fault_store_counters *counters, uint64_t len)
+/* Count one more that is under way, and wait. */
+static void begin(atomic_uint *open, atomic_uint *open_max, unsigned delay_ms)
 {
-    const long delay_ns = (long)atomic_load(&counters->get_delay_ms) * 1000000;
+    const long delay_ns = (long)delay_ms * 1000000;
     const struct timespec delay = { delay_ns / 1000000000, delay_ns % 1000000000 };
-    unsigned open_count = atomic_fetch_add(&counters->gets_open, 1) + 1;
-    unsigned max = atomic_load(&counters->gets_open_max);
+    unsigned open_count = atomic_fetch_add(open, 1) + 1;
+    unsigned max = atomic_load(open_max);
 
-    (void)atomic_fetch_add(&counters->gets, 1);
-    if (len != OBJECT_TO_END)
-        (void)atomic_fetch_add(&counters->get_bytes, len);
-    while (open_count > max &&
-           !atomic_compare_exchange_weak(&counters->gets_open_max, &max, open_count)) {
+    while (open_count > max && !atomic_compare_exchange_weak(open_max, &max, open_count)) {
     }
     if (delay_ns > 0)
         (void)nanosleep(&delay, NULL);
+}
+
+static void get_begin(struct fault_store_counters *counters, uint64_t len)
+{
+    (void)atomic_fetch_add(&counters->gets, 1);
+    if (len != OBJECT_TO_END)
+        (void)atomic_fetch_add(&counters->get_bytes, len);
+    begin(&counters->gets_open, &counters->gets_open_max, atomic_load(&counters->get_delay_ms));
 }
 
 static int fault_get(struct object_store *store, const char *key, uint64_t offset, uint64_t len,
@@ -236,10 +241,15 @@ static int fault_part(struct object_upload *upload, unsigned part_index, struct 
                       struct err *err)
 {
     struct fault_upload *fault = (struct fault_upload *)(void *)upload;
+    struct fault_store_counters *counters = fault->store->counters;
     int r = count(fault->store, "part", fault->key, err);
 
-    atomic_fetch_add(&fault->store->counters->parts, 1);
-    return r < 0 ? r : fault->inner->ops->part(fault->inner, part_index, body, err);
+    atomic_fetch_add(&counters->parts, 1);
+    begin(&counters->parts_open, &counters->parts_open_max, atomic_load(&counters->part_delay_ms));
+    if (r == 0)
+        r = fault->inner->ops->part(fault->inner, part_index, body, err);
+    atomic_fetch_sub(&counters->parts_open, 1);
+    return r;
 }
 
 static int fault_finish(struct object_upload *upload, uint64_t size, struct err *err)

@@ -36,7 +36,10 @@ struct fault_store_counters {
     atomic_uint get_delay_ms; /* how long each get takes at least */
     atomic_uint gets_open;    /* under way now, and the most at any time */
     atomic_uint gets_open_max;
-    atomic_uint parts;           /* part calls alone */
+    atomic_uint parts;         /* part calls alone */
+    atomic_uint part_delay_ms; /* as of gets, and the next two */
+    atomic_uint parts_open;
+    atomic_uint parts_open_max;
     atomic_uint uploads_open;    /* begun, and neither finished nor freed */
     atomic_uint uploads_aborted; /* freed without a finish that went well */
 };

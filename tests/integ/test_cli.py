@@ -135,8 +135,8 @@ class Create(Case):
 
     def test_json(self):
         backup = self.create("--label", "Grüße\n\x1b[31m")
-        self.assertEqual(set(backup),
-                         BACKUP_KEYS | {"database", "store", "store_name", "unchanged"})
+        self.assertEqual(set(backup), BACKUP_KEYS | {"database", "store", "store_name", "unchanged",
+                                                      "sent_bytes", "retries"})
         self.assertRegex(backup["id"], UUID)
         self.assertRegex(backup["created_at"], r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
         self.assertEqual(backup["label"], "Grüße\n\x1b[31m")

@@ -167,6 +167,52 @@ static void leaves_nothing_when_any_call_fails(void **state)
     }
 }
 
+static void sends_as_many_parts_at_a_time_as_the_store_says(void **state)
+{
+    static const struct {
+        unsigned concurrency, min, max;
+    } cases[] = { { 0, 2, STORE_CONCURRENCY_DEFAULT },
+                  { 1, 1, 1 },
+                  { 7, 5, 7 },
+                  { 100, STORE_CONCURRENCY_DEFAULT + 1, STORE_CONCURRENCY_MAX } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rig rig;
+
+        rig_init(&rig, false);
+        rig.store->upload_concurrency = cases[i].concurrency;
+        atomic_store(&rig.counters.part_delay_ms, 20);
+        assert_int_equal(upload(&rig, 20 * PART_SIZE, NULL), 0);
+        assert_in_range(atomic_load(&rig.counters.parts_open_max), cases[i].min, cases[i].max);
+        assert_stored(&rig, 20 * PART_SIZE);
+        rig_dispose(&rig);
+    }
+}
+
+static void leaves_nothing_whichever_part_fails_among_many_at_a_time(void **state)
+{
+    (void)state;
+    for (unsigned concurrency = 1; concurrency <= STORE_CONCURRENCY_MAX; concurrency *= 4) {
+        unsigned fail_at = 0;
+        int r;
+
+        do {
+            struct rig rig;
+
+            rig_init(&rig, false);
+            rig.store->upload_concurrency = concurrency;
+            rig.counters.fail_at = ++fail_at;
+            r = upload(&rig, 20 * PART_SIZE, NULL);
+            assert_true(r == 0 || r == ERR_SERVER);
+            assert_int_equal(stored_object_count(rig.dir), r == 0 ? 1 : 0);
+            assert_int_equal(rig.counters.uploads_open, 0);
+            rig_dispose(&rig);
+        } while (r < 0);
+        assert_int_equal(fail_at - 1, 22); /* begin, twenty parts, finish */
+    }
+}
+
 static void stops_when_canceled(void **state)
 {
     struct rig rig;
@@ -187,6 +233,8 @@ int main(void)
         cmocka_unit_test(sends_equal_parts_only_when_one_is_not_enough),
         cmocka_unit_test(writes_in_place_where_the_store_has_a_descriptor),
         cmocka_unit_test(leaves_nothing_when_any_call_fails),
+        cmocka_unit_test(sends_as_many_parts_at_a_time_as_the_store_says),
+        cmocka_unit_test(leaves_nothing_whichever_part_fails_among_many_at_a_time),
         cmocka_unit_test(stops_when_canceled),
     };
 

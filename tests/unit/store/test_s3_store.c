@@ -155,10 +155,34 @@ static void part_sizes_allow_for_ten_thousand_parts(void **state)
     (void)state;
     rig_init(&rig, NULL, NULL, 0);
     assert_int_equal(object_part_size(rig.store, 1000, 0, &size, NULL), 0);
-    assert_int_equal(size, 32 << 20);
+    assert_int_equal(size, 5 << 20);
     assert_int_equal(object_part_size(rig.store, UINT64_C(1) << 40, 0, &size, NULL), 0);
     assert_true((UINT64_C(1) << 40) / size < 10000);
     rig_dispose(&rig);
+}
+
+/* Scaleway takes a thousand parts only. */
+static void a_server_of_fewer_parts_gets_larger_ones(void **state)
+{
+    struct secret secret = SECRET_INIT;
+    const struct s3_options options = {
+        .bucket = "bucket",
+        .endpoint = "https://s3.fr-par.scw.cloud",
+        .access_key_id = "AKID",
+        .secret_access_key = &secret,
+    };
+    struct object_store *store = NULL;
+    uint64_t size = 0;
+
+    (void)state;
+    assert_int_equal(secret_set(&secret, "secret", 6, NULL), 0);
+    assert_int_equal(s3_store_new(&options, NULL, &store, NULL), 0);
+    assert_int_equal(object_part_size(store, 1000, 0, &size, NULL), 0);
+    assert_int_equal(size, 5 << 20);
+    assert_int_equal(object_part_size(store, UINT64_C(1) << 40, 16 << 20, &size, NULL), 0);
+    assert_true((UINT64_C(1) << 40) / size < 1000);
+    object_store_free(store);
+    secret_dispose(&secret);
 }
 
 static void counters_are_those_of_the_client(void **state)
@@ -230,6 +254,7 @@ int main(void)
         cmocka_unit_test(listings_are_relative_to_the_prefix),
         cmocka_unit_test(an_upload_that_is_dropped_is_aborted),
         cmocka_unit_test(part_sizes_allow_for_ten_thousand_parts),
+        cmocka_unit_test(a_server_of_fewer_parts_gets_larger_ones),
         cmocka_unit_test(counters_are_those_of_the_client),
         cmocka_unit_test(what_is_put_is_locked_for_longer_than_promised),
         cmocka_unit_test(without_a_lock_nothing_is_locked),
