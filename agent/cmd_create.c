@@ -255,9 +255,10 @@ static int report_copy(struct copy *copy, size_t *failed, struct err *err)
     struct session *session = &copy->session;
     int r = copy->r;
 
-    if (r == 0)
+    if (r == 0) {
         r = print_created(session, copy->store, copy->database, &copy->result.record,
                           copy->result.report.unchanged, &copy->err);
+    }
     if (r == ERR_CANCELED || r == ERR_NOMEM) {
         if (err != NULL)
             *err = copy->err;
@@ -294,9 +295,10 @@ static int create_in_all(struct session *session, const struct database *databas
         backup_record_dispose(&copies[i].result.record);
         object_store_free(copies[i].store);
     }
-    if (r == 0 && failed > 0)
+    if (r == 0 && failed > 0) {
         r = err_set(err, ERR_PARTIAL, "%zu of %zu stores have no new backup", failed,
                     choice->count);
+    }
     free(copies);
     return r;
 }
