@@ -51,6 +51,7 @@ struct exchange {
     struct err *err; /* never NULL */
     struct err unread; /* where err points when the caller wants none */
     uint64_t body_left;
+    bool has_head;       /* the empty line has come that ends the answer's headers */
     curl_off_t down, up; /* bytes moved when progress was last seen */
     int64_t moved_ms, begun_ms;
     char error_text[CURL_ERROR_SIZE];
@@ -137,8 +138,12 @@ static int take_header(struct exchange *x, char *line)
 
     while (end > line && strchr("\r\n \t", end[-1]) != NULL)
         *--end = '\0';
-    if (strncmp(line, "HTTP/", 5) == 0)
+    if (strncmp(line, "HTTP/", 5) == 0) {
+        x->has_head = false;
         return take_status_line(x, line);
+    }
+    if (line[0] == '\0')
+        x->has_head = true;
     colon = strchr(line, ':');
     if (colon == NULL || colon == line)
         return 0;
@@ -619,6 +624,8 @@ static int curl_perform(struct http_transport *transport, const struct http_requ
         r = x.failed;
     } else if (code != CURLE_OK) {
         r = fail(&x, curl, code);
+    } else if (!x.has_head) { /* for libcurl, headers may end with the connection */
+        r = err_set(x.err, ERR_NET, "the connection broke in the headers of the answer");
     } else if (x.proxy.url != NULL && response->status == 407) {
         r = fail_proxy(&x, 407);
     } else if (request->want_certificate) {

@@ -359,6 +359,8 @@ static void fails_with_a_code_for_each_cause(void **state)
     } cases[] = {
         { "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\nhello", "http", ERR_NET,
           "broke" },
+        { "HTTP/1.1 206 Partial Content\r\nConnection: close\r\nConten", "http", ERR_NET, "broke" },
+        { "HTTP/1.1 204 No Content\r\nConnection: close\r\n", "http", ERR_NET, "broke" },
         { "SSH-2.0-OpenSSH_9.2\r\n", "http", ERR_PROTOCOL, "https://" },
         { "\x15\x03\x01\x00\x02\x02\x0a", "http", ERR_PROTOCOL, "https://" },
         { HANG, "http", ERR_TIMEOUT, "no byte" },
