@@ -1,6 +1,7 @@
 #include "agent/command.h"
 
 #include "agent/console.h"
+#include "agent/drill_status.h"
 #include "agent/each_database.h"
 #include "agent/output.h"
 #include "agent/progress_bar.h"
@@ -190,8 +191,36 @@ static void write_down(struct verification *verification)
         log_warn("what was found could not be written down: %s", why.msg);
 }
 
+/* The alarm of a failed restore drill ends when its database's newest backup restores after all. */
+static void settle_drill(const struct verification *verification, int64_t begin_ms)
+{
+    const struct manifest *manifest = &verification->manifest;
+    const char *name = verification->database->name;
+    struct drill_status status = { 0 };
+    struct err why = { 0 };
+    char *state_dir;
+
+    if (!verification->options.restore || verification->count == 0 ||
+        version_store_present(verification->store) != verification->store)
+        return;
+    state_dir = session_state_dir(verification->session);
+    for (size_t i = 0; state_dir != NULL && i < verification->count; i++) {
+        const struct verify_result *result = &verification->results[i];
+
+        if (result->damaged ||
+            strcmp(result->id, manifest->backups[manifest->backup_count - 1].id) != 0 ||
+            drill_status_load(state_dir, name, &status, NULL) < 0 || status.failures == 0)
+            continue;
+        drill_status_verified(&status, result->id, begin_ms, result->restore_ms);
+        if (drill_status_save(state_dir, name, &status, &why) < 0)
+            log_warn("the failed restore drill stays on record: %s", why.msg);
+    }
+    free(state_dir);
+}
+
 static int verify(struct verification *verification, struct err *err)
 {
+    const int64_t begin_ms = clock_now_ms(verification->session->clock);
     const struct args *args = verification->session->args;
     int r;
 
@@ -211,6 +240,7 @@ static int verify(struct verification *verification, struct err *err)
     r = look(verification, err);
     if (r == 0) {
         write_down(verification);
+        settle_drill(verification, begin_ms);
         r = print_results(verification, err);
     }
     if (r == 0 && verification->damaged_count > 0) {

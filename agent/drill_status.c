@@ -60,6 +60,16 @@ int drill_status_save(const char *state_dir, const char *database,
         err);
 }
 
+void drill_status_verified(struct drill_status *status, const char *backup_id, int64_t begin_ms,
+                           int64_t restore_ms)
+{
+    status->verdict_ms = status->verified_ms = begin_ms;
+    status->restore_ms = restore_ms;
+    status->failures = 0;
+    status->message[0] = '\0';
+    (void)snprintf(status->backup_id, sizeof(status->backup_id), "%s", backup_id);
+}
+
 void drill_status_json(const struct drill_status *status, json_t *document)
 {
     const bool verified = status->verified_ms != 0;

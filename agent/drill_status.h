@@ -27,6 +27,10 @@ int drill_status_load(const char *state_dir, const char *database, struct drill_
 int drill_status_save(const char *state_dir, const char *database,
                       const struct drill_status *status, struct err *err);
 
+/* A drill or a verification that began at begin_ms has restored the newest backup. */
+void drill_status_verified(struct drill_status *status, const char *backup_id, int64_t begin_ms,
+                           int64_t restore_ms);
+
 /* Fields for the document about the database: verified_at, verified_backup, restore_ms,
  * drill_failures, drill_error. */
 void drill_status_json(const struct drill_status *status, json_t *document);

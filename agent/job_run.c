@@ -115,6 +115,17 @@ static void note_backup_failure(struct job *job, struct err *err)
                err->hint[0] != '\0' ? "; hint: " : "", err->hint);
 }
 
+/* A failed drill may have been settled by 'holdfast verify --restore' since: what is written down
+ * is the truth. */
+static bool is_drill_settled(const struct job *job)
+{
+    struct drill_status drill = { 0 };
+
+    return job->state_dir != NULL &&
+           drill_status_load(job->state_dir, job->database.name, &drill, NULL) == 0 &&
+           drill.verified_ms != 0 && drill.failures == 0;
+}
+
 int job_run(const struct jobs *jobs, struct job *job)
 {
     struct clock *clock = job->session.clock;
@@ -129,6 +140,8 @@ int job_run(const struct jobs *jobs, struct job *job)
     struct err err = { 0 };
     int r;
 
+    if (atomic_load(&job->drill_failed) && is_drill_settled(job))
+        atomic_store(&job->drill_failed, false);
     watch_began(jobs->watch, job);
     notify_begin(&notify, &job->session.settings, &subject, job->session.cancel);
     status->attempt_ms = clock_now_ms(clock);
@@ -165,11 +178,7 @@ static void note_verified(struct job *job, const struct drill_result *result, in
 {
     char duration[FORMAT_TIME_SIZE];
 
-    job->drill.verdict_ms = job->drill.verified_ms = begin_ms;
-    job->drill.restore_ms = result->restore_ms;
-    job->drill.failures = 0;
-    job->drill.message[0] = '\0';
-    memcpy(job->drill.backup_id, result->id, sizeof(job->drill.backup_id));
+    drill_status_verified(&job->drill, result->id, begin_ms, result->restore_ms);
     format_duration(result->restore_ms, duration);
     log_info("%s: restore drill of backup %.8s: it is whole, and restoring it took %s", job->title,
              result->id, duration);
@@ -192,13 +201,15 @@ int job_drill(const struct jobs *jobs, struct job *job, struct cancel *cancel)
 {
     const struct session session = session_for(&job->session, job->database.options, cancel);
     const int64_t begin_ms = clock_now_ms(session.clock);
-    const unsigned failures = job->drill.failures;
+    const bool is_settled = job->drill.failures > 0 && is_drill_settled(job);
+    const unsigned failures = is_settled ? 0 : job->drill.failures;
     struct job_notify_drill told = { .recovered = failures > 0 };
     struct drill_result result;
     struct watch_report watched = { 0 };
     struct err err = { 0 };
     int r;
 
+    job->drill.failures = failures;
     r = drill_run(&session, &job->database, &result, &watched, &err);
     if (r == ERR_NOT_FOUND)
         log_info("%s: there is no backup to restore yet", job->title);

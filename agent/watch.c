@@ -251,6 +251,17 @@ static void keep(const struct job *job, json_t *history, const char *state_dir)
     }
 }
 
+/* Somebody may have verified by hand since the drill failed.  job->drill is another thread's. */
+static void settle_drill(struct watch_database *database, const struct job *job)
+{
+    struct drill_status drill = { 0 };
+
+    if (database->drill.failures > 0 && job->state_dir != NULL &&
+        drill_status_load(job->state_dir, job->database.name, &drill, NULL) == 0 &&
+        drill.verified_ms != 0)
+        database->drill = drill;
+}
+
 void watch_ended(struct watch *watch, const struct job *job, struct watch_report *report,
                  const char *state_dir)
 {
@@ -264,6 +275,7 @@ void watch_ended(struct watch *watch, const struct job *job, struct watch_report
     database = find(watch, job->title);
     if (database != NULL) {
         database->status = job->status;
+        settle_drill(database, job);
         database->deadline_ms = job_deadline_ms(job);
         database->began_ms = 0;
         take_over(&database->history, report);

@@ -102,6 +102,20 @@ class Drill(unittest.TestCase):
         self.assertEqual(self.run_drill().code, 0)
         self.assertEqual(self.call("health", self.path).code, 0)
 
+    def test_a_verification_by_hand_ends_the_alarm_of_a_failed_drill(self):
+        self.assertEqual(self.run_drill().code, 0)
+        self.damage()
+        self.forget_drills()
+        self.assertEqual(self.run_drill().code, 3)
+        self.assertEqual(self.call("verify", self.path, "--restore").code, 13)
+        self.assertEqual(self.call("health", self.path).code, 3)
+        self.damage()  # the same bit once more: it is whole again
+        self.assertEqual(self.call("verify", self.path, "--read").code, 0)
+        self.assertEqual(self.call("health", self.path).code, 3)  # nothing was restored yet
+        self.assertEqual(self.call("verify", self.path, "--restore").code, 0)
+        self.assertEqual(self.call("health", self.path).code, 0)
+        self.assertIsNone(self.status()["drill_error"])
+
     def test_a_store_that_is_away_is_tried_again_and_no_verdict(self):
         self.assertEqual(self.run_drill().code, 0)
         self.forget_drills()
