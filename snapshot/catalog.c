@@ -188,7 +188,7 @@ static int write_generation(struct object_store *store, const struct manifest *m
     const bool conditional = manifest->conditional_writes == CONDITIONAL_SUPPORTED;
     struct buf text = BUF_INIT(MANIFEST_LEN_MAX);
     char key[CATALOG_KEY_SIZE];
-    uint64_t newest;
+    uint64_t newest = 0;
     int r;
 
     *ret_won = false;
