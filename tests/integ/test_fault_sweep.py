@@ -2,8 +2,8 @@
 ends in success or in a clear error with the exit status that this fault has, in time; every listed
 backup restores, and what is left behind the next prune removes.
 
-usage: test_fault_sweep.py [all]       without `all`: each fault once, at a request that is the same in
-                                       every run
+usage: test_fault_sweep.py [all]       without `all`: each fault once, at a request that is
+                                       the same in every run
 
 HOLDFAST_TEST_FAULTS names some faults, if not all are to strike; HOLDFAST_TEST_SEED is a number
 that chooses other requests and other bytes.

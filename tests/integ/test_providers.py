@@ -26,14 +26,6 @@ COLUMNS = ("Server", "suite", "create", "multipart", "list", "download", "restor
 CONFORMANCE, WRITE, REAL = None, False, []
 
 
-def real_settings(name):
-    """ctest starts each server in a directory of its own, side by side."""
-    if name != "env":
-        side_by_side = os.path.dirname(os.environ["HOLDFAST_TEST_SERVERS"].rstrip("/"))
-        os.environ["HOLDFAST_TEST_SERVERS"] = os.path.join(side_by_side, "servers-" + name)
-    return testlib.settings(name)
-
-
 def own_settings(server):
     return {"ENDPOINT": server.endpoint, "BUCKET": "bucket", "ACCESS_KEY_ID": KEY_ID,
             "SECRET_ACCESS_KEY": SECRET, "REGION": server.quirks.region,
@@ -105,7 +97,7 @@ def table(rows):
 
 class Providers(unittest.TestCase):
     def test_the_table_is_what_happens(self):
-        rows = [row(name, real_settings(name)) for name in REAL]
+        rows = [row(name, testlib.settings(name)) for name in REAL]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             rows += pool.map(in_clothes, PROVIDERS)
         with open(DOCUMENT, encoding="utf-8") as file:

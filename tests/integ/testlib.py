@@ -220,8 +220,9 @@ def settings(name):
     """Of a server that ctest started, or (`env`) of any other: see tests/README.md."""
     values = dict(os.environ)
     if name != "env":
-        directory = os.environ["HOLDFAST_TEST_SERVERS"]
-        with open(os.path.join(directory, name + ".env")) as lines:
+        files = [os.path.join(directory, name + ".env")
+                 for directory in os.environ["HOLDFAST_TEST_SERVERS"].split(":")]
+        with open(next(filter(os.path.exists, files), files[0])) as lines:
             values = dict(line.strip().split("=", 1) for line in lines if "=" in line)
     prefix = "HOLDFAST_TEST_S3_"
     return {k[len(prefix):]: v for k, v in values.items() if k.startswith(prefix)}
