@@ -147,7 +147,7 @@ int store_choice_make(const struct session *session, struct store_choice *ret_ch
 
 int store_choice_use_first(struct session *session, struct err *err)
 {
-    struct store_choice choice;
+    struct store_choice choice = { .count = 0 };
     char note[NOTE_SIZE];
     int r;
 
@@ -155,7 +155,7 @@ int store_choice_use_first(struct session *session, struct err *err)
     if (r < 0)
         return r;
     session_use_store(session, choice.items[0]);
-    if (choice.count > 1) {
+    if (choice.count > 1 && choice.items[0] != NULL) {
         (void)snprintf(note, sizeof(note), "store '%s', the first of %zu (--store NAME: another)",
                        choice.items[0]->name, choice.count);
         console_log(session->console, LOG_LEVEL_INFO, note);
