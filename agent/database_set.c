@@ -3,17 +3,12 @@
 #include "agent/config.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/file.h"
+#include "snapshot/sqlite_db.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-static const char magic[16] = "SQLite format 3"; /* with its NUL: sqlite.org/fileformat.html */
 
 void database_set_dispose(struct database_set *set)
 {
@@ -26,19 +21,9 @@ void database_set_dispose(struct database_set *set)
 /* What cannot be read is taken for one: that shall be seen when it cannot be backed up. */
 static bool is_database(const char *path)
 {
-    char head[sizeof(magic)];
     struct stat st;
-    ssize_t len;
-    int fd;
 
-    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
-        return false;
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return errno != ENOENT;
-    len = pread(fd, head, sizeof(head), 0);
-    (void)close(fd);
-    return len < 0 || (len == (ssize_t)sizeof(head) && memcmp(head, magic, sizeof(magic)) == 0);
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && sqlite_db_is_database(path);
 }
 
 static int refuse_twin(const struct database_set *set, const struct database *database,

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define BUSY_TIMEOUT_DEFAULT_MS 5000
@@ -316,6 +317,25 @@ int sqlite_db_open(const char *path, const struct sqlite_db_options *options, sq
     }
     *ret_db = db;
     return 0;
+}
+
+bool sqlite_db_is_database(const char *path)
+{
+    static const char magic[16] = "SQLite format 3"; /* with its NUL: sqlite.org/fileformat.html */
+    char head[sizeof(magic)];
+    sqlite3_file *file = NULL;
+    sqlite3 *db = NULL;
+    int rc;
+
+    rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (rc == SQLITE_OK)
+        rc = file->pMethods->xRead(file, head, (int)sizeof(head), 0);
+    (void)sqlite3_close(db);
+    if (rc == SQLITE_OK)
+        return memcmp(head, magic, sizeof(magic)) == 0;
+    return rc != SQLITE_IOERR_SHORT_READ && access(path, F_OK) == 0;
 }
 
 void sqlite_db_close(sqlite3 *db)

@@ -31,6 +31,11 @@ int sqlite_db_open(const char *path, const struct sqlite_db_options *options, sq
                    struct err *err);
 void sqlite_db_close(sqlite3 *db); /* NULL is fine */
 
+/* Whether the file begins as a database does; SQLite reads it, without a lock, so that closing it
+ * does not drop the locks of other connections in this process (sqlite_file.h).  What cannot be
+ * read is taken for one; what is missing is none. */
+bool sqlite_db_is_database(const char *path);
+
 /* A file of our own, that nobody else has: read-only, without locks, -wal or -shm even in WAL mode,
  * which it must therefore not need.  Close with sqlite3_close(). */
 int sqlite_db_open_own(const char *path, sqlite3 **ret_db, struct err *err);

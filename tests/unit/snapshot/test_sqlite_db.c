@@ -8,10 +8,12 @@
 #include "tests/harness/sqlite_fixture.h"
 #include "tests/harness/test.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const struct sqlite_db_options quick = { .busy_timeout_ms = 50 };
@@ -38,6 +40,75 @@ static void refuses_to_write_when_only_reading(void **state)
     assert_non_null(strstr(err.msg, "INSERT INTO u VALUES(1): "));
     assert_non_null(strstr(err.msg, "(SQLITE_READONLY)"));
     sqlite_db_close(db);
+    sqlite_fixture_remove(&fixture);
+}
+
+/* Seen from another process: whose locks these are does not matter to fork(), which passes none on.
+ */
+static bool is_locked(const char *path)
+{
+    const pid_t child = fork();
+    int status = 0;
+
+    if (child == 0) {
+        struct flock lock = { .l_type = F_WRLCK, .l_start = 0x40000000, .l_len = 512 };
+        const int fd = open(path, O_RDWR | O_CLOEXEC);
+
+        _exit(fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status) != 0;
+}
+
+static void looks_at_a_file_without_dropping_the_locks_of_others(void **state)
+{
+    struct sqlite_fixture fixture;
+    sqlite3 *db;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        sqlite_fixture_make(&fixture, 4096, i == 0 ? "delete" : "wal", 10);
+        db = sqlite_fixture_open(&fixture);
+        sqlite_fixture_exec(db, "BEGIN; SELECT count(*) FROM t");
+        assert_true(is_locked(fixture.path));
+        assert_true(sqlite_db_is_database(fixture.path));
+        assert_true(is_locked(fixture.path));
+        (void)sqlite3_close(db);
+        assert_false(is_locked(fixture.path));
+        sqlite_fixture_remove(&fixture);
+    }
+}
+
+static void takes_for_a_database_what_begins_as_one_or_cannot_be_read(void **state)
+{
+    static const struct {
+        const char *content;
+        size_t len;
+        bool is_one;
+    } cases[] = {
+        { "SQLite format 3", 16, true },
+        { "SQLite format 3", 15, false },
+        { "SQLite format 4 is something else", 33, false },
+        { "", 0, false },
+    };
+    struct sqlite_fixture fixture;
+
+    (void)state;
+    sqlite_fixture_init(&fixture);
+    assert_false(sqlite_db_is_database(fixture.path)); /* missing */
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const int fd = open(fixture.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, cases[i].content, cases[i].len), (ssize_t)cases[i].len);
+        (void)close(fd);
+        assert_int_equal(sqlite_db_is_database(fixture.path), cases[i].is_one);
+    }
+    if (geteuid() != 0) {
+        assert_int_equal(chmod(fixture.path, 0), 0);
+        assert_true(sqlite_db_is_database(fixture.path));
+    }
     sqlite_fixture_remove(&fixture);
 }
 
@@ -265,6 +336,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_to_write_when_only_reading),
+        cmocka_unit_test(looks_at_a_file_without_dropping_the_locks_of_others),
+        cmocka_unit_test(takes_for_a_database_what_begins_as_one_or_cannot_be_read),
         cmocka_unit_test(writes_when_asked_to),
         cmocka_unit_test(leaves_every_file_as_it_was),
         cmocka_unit_test(never_checkpoints_a_log_that_was_left_behind),
