@@ -129,18 +129,55 @@ static void check_database(struct visit *visit, const struct database *database)
     check_stores(visit, &own, database->name);
 }
 
-static void check_named(struct visit *visit, const char *argument)
+/* A pattern that matches nothing is fine for an agent, which waits, and mostly a slip. */
+static void check_pattern(struct doctor_report *report, const struct config *config,
+                          const char *argument, size_t count)
 {
+    const struct config_database *configured = config_find_database(config, argument);
+    const char *pattern = configured != NULL ? configured->path : argument;
+
+    doctor_subject(report, "databases %s", pattern);
+    if (count == 0) {
+        doctor_warn(report, "pattern", "check the path; an agent waits for files that match",
+                    "no SQLite database matches");
+    } else {
+        doctor_ok(report, "pattern", "%zu database%s match%s", count, count == 1 ? "" : "s",
+                  count == 1 ? "es" : "");
+    }
+}
+
+/* @return whether it means anything, be it nothing yet. */
+static bool check_named(struct visit *visit, const char *argument)
+{
+    const struct config *config = &visit->session->sources->config;
     struct database_set set = DATABASE_SET_INIT;
     struct err err = { 0 };
 
-    if (database_set_load(&visit->session->sources->config, &argument, 1, &set, &err) < 0) {
+    if (database_set_load(config, &argument, 1, &set, &err) < 0) {
         doctor_subject(&visit->report, "database %s", argument);
         doctor_fail(&visit->report, "name", &err);
-        return;
+        return false;
     }
+    if (set.has_patterns)
+        check_pattern(&visit->report, config, argument, set.count);
     for (size_t i = 0; i < set.count; i++)
         check_database(visit, &set.items[i]);
+    database_set_dispose(&set);
+    return true;
+}
+
+/* Each may be fine, and two of them have one name. */
+static void check_together(struct visit *visit)
+{
+    const struct args *args = visit->session->args;
+    struct database_set set = DATABASE_SET_INIT;
+    struct err err = { 0 };
+
+    if (database_set_load(&visit->session->sources->config, args->positionals,
+                          args->positional_count, &set, &err) < 0) {
+        doctor_subject(&visit->report, "all databases");
+        doctor_fail(&visit->report, "name", &err);
+    }
     database_set_dispose(&set);
 }
 
@@ -150,9 +187,13 @@ static void check_all(struct visit *visit)
     const struct config *config = &visit->session->sources->config;
     const size_t named = args->positional_count;
     const size_t count = named > 0 ? named : config->database_count;
+    bool named_well = true;
 
     for (size_t i = 0; i < count && !cancel_is_set(visit->session->cancel); i++)
-        check_named(visit, named > 0 ? args->positionals[i] : config->databases[i].name);
+        named_well &=
+            check_named(visit, named > 0 ? args->positionals[i] : config->databases[i].name);
+    if (count > 1 && named_well)
+        check_together(visit);
     if (visit->store_count == 0) /* of no database's */
         check_stores(visit, visit->session, NO_DATABASE);
     doctor_check_directories(&visit->report, visit->session, visit->size_max);

@@ -110,6 +110,18 @@ class Local(Case):
         self.doctor(self.store, self.path, "--quick-check", code=3)
         self.found("content", "failure", "damaged", "holdfast restore")
 
+    def test_patterns_say_what_they_match(self):
+        os.mkdir(self.dir / "other")
+        testlib.make_database(self.dir / "other/app.db", 4096, "wal", 30_000)
+        self.doctor(self.store, self.dir / "a*.db")
+        self.found("pattern", "ok", "1 database matches")
+        self.others_are_fine()
+        self.doctor(self.store, self.dir / "b*.db")
+        self.found("pattern", "warning", "no SQLite database matches", "check the path")
+        self.assertIn("b*.db", [c["subject"] for c in self.checks if c["check"] == "pattern"][0])
+        self.doctor(self.store, self.path, self.dir / "o*/*.db", code=3)
+        self.found("name", "failure", "would both be called 'app'")
+
     def test_locked_database(self):
         db = sqlite3.connect(self.path, isolation_level=None)
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
