@@ -9,7 +9,9 @@
 #define RETRY_AFTER_MS_MAX 60000
 #define WAIT_MS_MAX        20000
 #define WAIT_MS_FIRST      200
-#define THROTTLED_MS_FIRST 1000 /* a server that is overloaded wants fewer requests, not sooner */
+/* A server that is overloaded wants fewer requests, not sooner ones; and R2 takes one write a
+ * second of a key (developers.cloudflare.com/r2/platform/limits/). */
+#define THROTTLED_MS 1000
 
 /* Bytes that were damaged on their way are worth two more tries; after that it is a proxy or the
  * memory, and trying on would only hide it. */
@@ -144,9 +146,7 @@ static bool is_damage(const char *s3_code)
 bool s3_retry_next(struct s3_retry *retry, const struct s3_failure *failure, int64_t now_ms,
                    uint64_t random, int64_t *ret_wait_ms)
 {
-    const struct backoff backoff = { failure->code == ERR_THROTTLED ? THROTTLED_MS_FIRST
-                                                                    : WAIT_MS_FIRST,
-                                     WAIT_MS_MAX };
+    const struct backoff backoff = { WAIT_MS_FIRST, WAIT_MS_MAX };
     unsigned attempts_max = retry->policy.attempts_max;
     int64_t wait_ms;
 
@@ -160,6 +160,8 @@ bool s3_retry_next(struct s3_retry *retry, const struct s3_failure *failure, int
     if (retry->failed_count >= attempts_max)
         return false;
     wait_ms = backoff_delay_ms(&backoff, retry->failed_count, random);
+    if (failure->code == ERR_THROTTLED)
+        wait_ms += THROTTLED_MS;
     if (wait_ms < failure->retry_after_ms)
         wait_ms = failure->retry_after_ms;
     if (now_ms - retry->begun_ms + wait_ms > retry->policy.deadline_ms)
