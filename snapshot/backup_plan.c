@@ -1,6 +1,10 @@
 #include "snapshot/backup_plan.h"
 
+#include "snapshot/page_map.h"
+
 #include <string.h>
+
+#define REPLACED_MAX 64u /* packs that a remembered page map names */
 
 const struct backup_record *backup_plan_parent(const struct manifest *manifest,
                                                const char *preferred_id)
@@ -46,4 +50,16 @@ bool backup_plan_is_confirmed(const struct manifest *manifest, int64_t confirmed
 {
     return manifest->generation > 0 && manifest->conditional_writes == CONDITIONAL_SUPPORTED &&
            now_ms >= confirmed_ms && now_ms - confirmed_ms < BACKUP_PLAN_CONFIRMED_MS;
+}
+
+bool backup_plan_is_dated(const struct manifest *manifest, const struct page_map *map)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < map->pack_count; i++) {
+        const struct pack_record *pack = manifest_find_pack(manifest, map->pack_ids[i]);
+
+        count += pack != NULL && pack->replaced_at_ms != 0;
+    }
+    return count > REPLACED_MAX;
 }

@@ -6,6 +6,8 @@
 
 #include "snapshot/manifest.h"
 
+struct page_map;
+
 /* A database of no more than this is always backed up whole: it is one request in any case. */
 #define BACKUP_PLAN_SMALL_SIZE    (UINT64_C(4) << 20)
 #define BACKUP_PLAN_FULL_EVERY_MS (INT64_C(30) * 24 * 60 * 60 * 1000)
@@ -36,5 +38,10 @@ int64_t backup_plan_full_at(const struct backup_record *backup);
 /* Whether a manifest that was the newest at confirmed_ms may be built upon without asking. */
 bool backup_plan_is_confirmed(const struct manifest *manifest, int64_t confirmed_ms,
                               int64_t now_ms);
+
+/* Whether a remembered map is not worth going on from: it names packs that were replaced long ago,
+ * and so would those that stand on it, and each of them keeps a record in the manifest.  One that
+ * is read anew names what there is now. */
+bool backup_plan_is_dated(const struct manifest *manifest, const struct page_map *map);
 
 #endif

@@ -2,7 +2,10 @@
  * whole. */
 #include "snapshot/backup_plan.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "snapshot/page_map.h"
 
 #include "tests/harness/manifest_fixture.h"
 #include "tests/harness/test.h"
@@ -82,12 +85,39 @@ static void trusts_what_is_remembered_for_half_a_day(void **state)
     assert_false(backup_plan_is_confirmed(&manifest, 0, 0));
 }
 
+static void does_not_go_on_from_a_map_of_many_packs_that_were_replaced(void **state)
+{
+    enum {
+        COUNT = 70,
+        MANY = 65
+    };
+    struct manifest manifest = MANIFEST_INIT;
+    char ids[COUNT][UUID_TEXT_SIZE];
+    const struct page_map map = { .pack_ids = ids, .pack_count = COUNT };
+
+    (void)state;
+    assert_int_equal(manifest_new("app", &manifest, NULL), 0);
+    for (int i = 0; i < COUNT; i++) {
+        (void)snprintf(ids[i], sizeof(ids[i]), "aaaabbbb-0000-4000-8000-%012d", i);
+        if (i > 0) /* one is not in the manifest any more */
+            manifest_fixture_add(&manifest, ids[i], 1000 + i);
+    }
+    assert_false(backup_plan_is_dated(&manifest, &map));
+    for (int i = 0; i < MANY; i++) {
+        assert_false(backup_plan_is_dated(&manifest, &map));
+        manifest.packs[i].replaced_at_ms = 5000;
+    }
+    assert_true(backup_plan_is_dated(&manifest, &map));
+    manifest_dispose(&manifest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(goes_back_to_what_is_remembered_else_to_the_newest),
         cmocka_unit_test(says_why_a_full_one_is_due),
         cmocka_unit_test(trusts_what_is_remembered_for_half_a_day),
+        cmocka_unit_test(does_not_go_on_from_a_map_of_many_packs_that_were_replaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
