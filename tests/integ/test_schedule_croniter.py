@@ -266,7 +266,10 @@ class Schedule(unittest.TestCase):
 
     def compare_croniter(self, text, zone, year, after, where):
         begin, end = next((begin, end) for begin, end in year.calm() if after < end)
-        wanted = by_croniter(text, zone, max(after, begin), end, 100)
+        try:
+            wanted = by_croniter(text, zone, max(after, begin), end, 100)
+        except CroniterBadDateError:  # "0 0 31 feb,sep 0-1/7": it overlooks the Sundays
+            wanted = year.slots(Expression(text), max(after, begin), end)[:100]
         self.assertEqual(
             comparable(text, zone, slots(text, zone, max(after, begin),
                                          wanted[-1] if wanted else end)),
