@@ -189,9 +189,11 @@ static void check_all(struct visit *visit)
     const size_t count = named > 0 ? named : config->database_count;
     bool named_well = true;
 
-    for (size_t i = 0; i < count && !cancel_is_set(visit->session->cancel); i++)
-        named_well &=
-            check_named(visit, named > 0 ? args->positionals[i] : config->databases[i].name);
+    for (size_t i = 0; i < count && !cancel_is_set(visit->session->cancel); i++) {
+        const char *argument = named > 0 ? args->positionals[i] : config->databases[i].name;
+
+        named_well = check_named(visit, argument) && named_well;
+    }
     if (count > 1 && named_well)
         check_together(visit);
     if (visit->store_count == 0) /* of no database's */
