@@ -12,6 +12,10 @@ in the server's own log.
 
 Then the next backup, after a share of the rows has changed: at random, as applications do, so that
 the share of the pages is larger.  `cat` of the file is the yardstick there.
+
+Litestream is measured where there is a program of it (--litestream): one run that sends a snapshot,
+which is what the others do each hour.  It is made for something else, a process beside the
+application that sends each transaction as it comes.
 """
 import argparse
 import dataclasses
@@ -47,6 +51,7 @@ class DirStore:
         self.path = path
         self.holdfast = "file://" + path
         self.restic = path
+        self.litestream = "file://" + path
         self.upload = "cp {file} %s/" % path
         self.download = "cp %s/{name} {file}" % path
         self.env = {}
@@ -82,6 +87,8 @@ class RgwStore:
         region = env["HOLDFAST_TEST_S3_REGION"]
         self.holdfast = "s3://%s/hf?endpoint=%s" % (self.bucket, endpoint)
         self.restic = "s3:%s/%s/restic" % (endpoint, self.bucket)
+        self.litestream = "s3://%s/litestream?endpoint=%s&forcePathStyle=true&region=%s" % (
+            self.bucket, endpoint, region)
         s3_cp = "%s --endpoint-url %s s3 cp --quiet " % (self.AWS, endpoint)
         self.upload = s3_cp + "{file} s3://%s/script/" % self.bucket
         self.download = s3_cp + "s3://%s/script/{name} {file}" % self.bucket
@@ -119,9 +126,22 @@ class Tool:
     backup: str
     download: str
     prepare: str = "true"
+    source: str = "app.db"  # what it backs up
 
 
-def tools(store, holdfast):
+# Litestream writes tables of its own into the database.
+LITESTREAM_COPY = "rm -rf .litestream.db-litestream litestream.db*; cp app.db litestream.db"
+
+
+def litestream_tools(store, litestream):
+    """One run that sends the whole database."""
+    restore = "%s restore -o back.db '%s'" % (litestream, store.litestream)
+    once = "%s replicate -once -force-snapshot litestream.db '%s' > litestream.log" % (
+        litestream, store.litestream)
+    return [Tool("litestream, snapshot", once, restore, LITESTREAM_COPY, "litestream.db")]
+
+
+def tools(store, holdfast, litestream):
     snapshot = "sqlite3 -cmd '.timeout 10000' app.db '.backup copy.db'"
     return [
         Tool("holdfast",
@@ -136,7 +156,7 @@ def tools(store, holdfast):
              snapshot + " && restic -q backup copy.db",
              "restic -q restore latest --target restored && mv restored/copy.db back.db",
              "restic -q init"),
-    ]
+    ] + (litestream_tools(store, litestream) if litestream else [])
 
 
 ZSTD = Tool("zstd alone", "zstd -q -1 -T0 app.db -o app.zst",
@@ -156,6 +176,7 @@ class Bench:
         self.rows = {}
         self.env = {**os.environ, "HOLDFAST_STATE_DIR": os.path.join(directory, "state"),
                     "RESTIC_PASSWORD": "bench", "TMPDIR": directory, "XDG_CACHE_HOME": directory}
+        self.env.pop("AWS_CA_BUNDLE", None)  # RGW is spoken to without TLS
 
     def path(self, name):
         return os.path.join(self.dir, name)
@@ -190,7 +211,7 @@ class Bench:
     def check_copy(self, tool):
         """What came back is the database: a fast tool that loses data would win every race."""
         sums = [subprocess.run(["sqlite3", self.path(name), ".sha3sum --schema"], check=True,
-                               stdout=subprocess.PIPE).stdout for name in ("app.db", "back.db")]
+                               stdout=subprocess.PIPE).stdout for name in (tool.source, "back.db")]
         if sums[0] != sums[1]:
             sys.exit("bench: %s gave back another database" % tool.name)
 
@@ -214,17 +235,17 @@ class Bench:
             self.rows[operation, store.name if store else "-", tool.name] = \
                 list_of[len(list_of) // 2]
 
-    def change(self, share, number):
+    def change(self, source, share, number):
         """Update so many per cent of the messages; @return the share of the pages that differ."""
-        shutil.copyfile(self.path("app.db"), self.path("before.db"))
+        shutil.copyfile(self.path(source), self.path("before.db"))
         if share > 0:
             every = round(100 / share)
-            subprocess.run(["sqlite3", self.path("app.db"),
+            subprocess.run(["sqlite3", self.path(source),
                             "UPDATE message SET author = author || 'x' WHERE id %% %d = %d;"
                             "PRAGMA wal_checkpoint(TRUNCATE)" % (every, number % every)],
                            check=True, stdout=subprocess.DEVNULL)
         changed = total = 0
-        with open(self.path("before.db"), "rb") as a, open(self.path("app.db"), "rb") as b:
+        with open(self.path("before.db"), "rb") as a, open(self.path(source), "rb") as b:
             while page := b.read(4096):
                 total += 1
                 changed += page != a.read(4096)
@@ -240,13 +261,13 @@ class Bench:
         self.shell(tool.backup, env)
         rows = []
         for number, share in enumerate(SHARES):
-            pages = self.change(share, number)
+            pages = self.change(tool.source, share, number)
             self.remove("copy.db", "app.zst")
             time.sleep(3.5)  # so that time stamps tell that nothing has changed since
             if share == 0:
                 self.shell(tool.backup, env)
                 self.remove("copy.db", "app.zst")
-            cat, _, _ = self.shell("cat app.db > /dev/null", env)
+            cat, _, _ = self.shell("cat %s > /dev/null" % tool.source, env)
             before = store.stored()
             sample = self.timed(tool.backup, env, store)
             rows.append(("%g %% of rows, %.1f %% of pages" % (share, pages), store.name, tool.name,
@@ -281,6 +302,8 @@ def main():
     parser.add_argument("--scratch", help="where to work (default: a new directory in TMPDIR)")
     parser.add_argument("--rgw", metavar="DIR",
                         help="RGW too, as tests/harness/servers/start DIR rgw left it")
+    parser.add_argument("--litestream", metavar="PROGRAM", default=shutil.which("litestream"),
+                        help="Litestream 0.5 (default: the one in PATH)")
     parser.add_argument("--check", action="store_true",
                         help="fail if holdfast to a directory takes over %.1f x zstd" % LIMIT)
     args = parser.parse_args()
@@ -289,9 +312,10 @@ def main():
         subprocess.run([sys.executable, os.path.join(HERE, "make_database.py"),
                         bench.path("app.db"), str(args.size)], check=True)
         bench.measure(ZSTD, None)
+        litestream = args.litestream and os.path.abspath(args.litestream)
         stores = [DirStore(bench.path("store"))] + ([RgwStore(args.rgw)] if args.rgw else [])
         for store in stores:
-            for tool in tools(store, bench.holdfast):
+            for tool in tools(store, bench.holdfast, litestream):
                 bench.measure(tool, store)
         print("database of %d MiB, %d processors, median of %d\n" % (
             os.path.getsize(bench.path("app.db")) // MIB, os.cpu_count(), args.rounds))
@@ -299,7 +323,7 @@ def main():
         rows = [("changed", "store", "tool", "wall s", "x cat", "CPU s", "peak MiB", "added MiB",
                  "requests")]
         for store in stores:
-            for tool in tools(store, bench.holdfast):
+            for tool in tools(store, bench.holdfast, litestream):
                 rows += bench.next_backups(tool, store)
         print()
         print_table(rows)
