@@ -5,6 +5,7 @@ With a directory as the store; no server is needed.
 
 usage: test_drill.py [unittest arguments]
 """
+import contextlib
 import glob
 import json
 import os
@@ -53,6 +54,29 @@ class Drill(unittest.TestCase):
 
     def forget_drills(self):
         os.unlink(os.path.join(self.state, "app", "drill.json"))
+
+    def restoring(self, besides):
+        """What a drill is writing, in a directory of its own."""
+        for path in glob.glob(self.dir + "/holdfast-scratch-*/*"):
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.dirname(path) not in besides and os.path.getsize(path) > 0:
+                    return True
+        return False
+
+    def start_until_it_restores(self, command, besides=()):
+        """A drill takes a moment, which is over before a busy machine has looked: once more then.
+        """
+        drilled = os.path.join(self.state, "app", "drill.json")
+        for _ in range(20):
+            process = testlib.start(self.store, command, self.path, *DAILY, "--verify-dir",
+                                    self.dir, state=self.state)
+            self.addCleanup(testlib.end, process)
+            while not os.path.exists(drilled) and process.poll() is None:
+                if self.restoring(besides):
+                    return process
+            testlib.end(process)
+            self.forget_drills()
+        self.fail("no drill was seen restoring")
 
     def test_run_drills_what_is_due_and_writes_down_what_it_took(self):
         result = self.run_drill("--json")
@@ -146,15 +170,7 @@ class Drill(unittest.TestCase):
         testlib.make_database(self.path + "2", size=24 << 20)
         os.rename(self.path + "2", self.path)
         self.assertEqual(self.call("run", self.path).code, 0)
-        process = testlib.start(self.store, "run", self.path, *DAILY, "--verify-dir", self.dir,
-                                state=self.state)
-        found = []
-
-        def restoring():
-            found[:] = [p for p in glob.glob(self.dir + "/holdfast-scratch-*/*")
-                        if not p.startswith(other) and os.path.getsize(p) > 0]
-            return found
-        testlib.wait_for(restoring)
+        process = self.start_until_it_restores("run", besides=(other,))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         left = glob.glob(self.dir + "/holdfast-scratch-*")
@@ -167,7 +183,7 @@ class Drill(unittest.TestCase):
         self.assertEqual(self.call("run", self.path).code, 0)
         process = testlib.start(self.store, "agent", self.path, "--verify-cron", "* * * * *",
                                 "--jitter", "0s", "--verify-dir", self.dir, state=self.state)
-        self.addCleanup(lambda: process.poll() is None and process.kill())
+        self.addCleanup(testlib.end, process)
         testlib.wait_for(lambda: self.status()["verified_at"] is not None, seconds=30)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
@@ -179,10 +195,7 @@ class Drill(unittest.TestCase):
         testlib.make_database(self.path + "2", size=48 << 20)
         os.rename(self.path + "2", self.path)
         self.assertEqual(self.call("run", self.path).code, 0)
-        process = testlib.start(self.store, "agent", self.path, *DAILY, "--verify-dir", self.dir,
-                                state=self.state)
-        self.addCleanup(lambda: process.poll() is None and process.kill())
-        testlib.wait_for(lambda: glob.glob(self.dir + "/holdfast-scratch-*/*"))
+        process = self.start_until_it_restores("agent")
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)

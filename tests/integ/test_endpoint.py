@@ -31,12 +31,6 @@ def samples(text):
     return found
 
 
-def end(process):
-    if process.poll() is None:
-        process.kill()
-        process.communicate()
-
-
 class Watched(unittest.TestCase):
     def setUp(self):
         self.scratch = testlib.Scratch()
@@ -64,7 +58,7 @@ class Watched(unittest.TestCase):
     def start(self, *args, listen="127.0.0.1:0"):
         """An agent that listens on a free port, which it says first."""
         process = testlib.start(self.store, "agent", *args, "--listen", listen, state=self.state)
-        self.addCleanup(end, process)
+        self.addCleanup(testlib.end, process)
         self.port = int(re.search(r"http://.*:(\d+)/", process.stderr.readline())[1])
         return process
 
@@ -222,7 +216,7 @@ class Endpoint(Watched):
         self.assertEqual(result.code, 2, result)
         process = testlib.start(self.store, "agent", self.path("shop"), "--listen", "0.0.0.0:0",
                                 state=self.state)
-        self.addCleanup(end, process)
+        self.addCleanup(testlib.end, process)
         self.assertIn("listening", process.stderr.readline())
         self.assertIn("no password", process.stderr.readline())
         self.stop(process)

@@ -50,12 +50,6 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def end(process):
-    if process.poll() is None:
-        process.kill()
-    process.communicate()
-
-
 class Stores(unittest.TestCase):
     def setUp(self):
         self.scratch = testlib.Scratch()
@@ -180,7 +174,7 @@ class Stores(unittest.TestCase):
         self.configure_silent()
         began = time.monotonic()
         first = testlib.start(None, "run", "--all", **self.options())
-        self.addCleanup(end, first)
+        self.addCleanup(testlib.end, first)
         self.wait_for_backups("local", 1)
         self.insert("shop")
         # Another pass meanwhile: it has the store that is free, and is kept from the other.
@@ -224,7 +218,7 @@ class Stores(unittest.TestCase):
         port = free_port()
         self.configure_silent("workers = 1\nstop_timeout = 1s\nlisten = 127.0.0.1:%d\n" % port)
         agent = testlib.start(None, "agent", **self.options())
-        self.addCleanup(end, agent)
+        self.addCleanup(testlib.end, agent)
         for count in range(1, 4):
             self.wait_for_backups("local", count)
             self.insert("shop")

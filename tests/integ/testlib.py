@@ -92,6 +92,14 @@ def start(store, *args, state=None, env=None, **popen):
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen)
 
 
+def end(process):
+    """Of a process that start() began, whatever has become of it."""
+    if process.poll() is None:
+        process.kill()
+    if not process.stdout.closed:
+        process.communicate()
+
+
 def run(store, *args, timeout=600, **options):
     process = start(store, *args, **options)
     try:
