@@ -54,6 +54,7 @@ static void check_open_store(struct visit *visit, const struct session *session,
     } else {
         doctor_check_rights(report, store, client, name);
         doctor_check_lock(report, session, store, name);
+        doctor_check_storage(report, session);
     }
 }
 

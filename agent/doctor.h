@@ -38,6 +38,9 @@ void doctor_check_lock(struct doctor_report *report, const struct session *sessi
                        struct object_store *store, const char *name);
 void doctor_skip_lock(struct doctor_report *report, const char *because);
 
+/* Whether the storage class may cost more than it saves.  Nothing without one. */
+void doctor_check_storage(struct doctor_report *report, const struct session *session);
+
 /* State and spool directory: are they writable, and have they room for size_max bytes of database?
  */
 void doctor_check_directories(struct doctor_report *report, const struct session *session,

@@ -15,6 +15,8 @@
 #include <string.h>
 
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
+/* What a storage class is for: manifests are small, and replaced each hour. */
+#define PACK_SUFFIX ".zst"
 /* No database's name begins so. */
 #define STORES_DIR ".stores"
 
@@ -192,6 +194,16 @@ int session_open_store(const struct session *session, struct object_store **ret_
         .attempts_max = (unsigned)settings_number(settings, OPTION_ATTEMPTS, 0),
         .stall_timeout_ms = (int64_t)settings_number(settings, OPTION_STALL_TIMEOUT, 0),
         .deadline_ms = (int64_t)settings_number(settings, OPTION_DEADLINE, 0),
+        .storage = {
+            /* The choices of sse are these, in their order. */
+            .sse = (enum s3_sse)settings_number(settings, OPTION_SSE, S3_SSE_NONE),
+            .kms_key_id = settings_text(settings, OPTION_SSE_KMS_KEY_ID),
+            .customer_key = settings_secret(settings, OPTION_SSE_CUSTOMER_KEY),
+            .storage_class = settings_text(settings, OPTION_STORAGE_CLASS),
+            .storage_class_suffix = PACK_SUFFIX,
+            .tags = settings_text(settings, OPTION_TAGS),
+            .requester_pays = settings_number(settings, OPTION_REQUESTER_PAYS, 0) != 0,
+        },
         .anonymous = session->anonymous,
         .upload_limit = session->upload_limit,
         .download_limit = session->download_limit,

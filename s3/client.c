@@ -192,6 +192,11 @@ int s3_client_new(const struct s3_options *options, struct s3_client **ret_clien
         r = resolve(options, &configured, client, err);
     if (r < 0)
         goto out;
+    r = s3_storage_init(&client->storage, &options->storage, err);
+    if (r == 0)
+        r = s3_storage_check_endpoint(&client->storage, &client->endpoint, err);
+    if (r < 0)
+        goto out;
     client->bucket = strdup(options->bucket);
     if (client->bucket == NULL) {
         r = err_nomem(err);
@@ -220,6 +225,7 @@ void s3_client_free(struct s3_client *client)
     if (client->owns_transport)
         http_transport_free(client->transport);
     s3_endpoint_dispose(&client->endpoint);
+    s3_storage_dispose(&client->storage);
     free(client->bucket);
     (void)pthread_mutex_destroy(&client->lock);
     free(client);

@@ -24,6 +24,7 @@
 #include "base/secret.h"
 #include "s3/counters.h"
 #include "s3/object_lock.h"
+#include "s3/storage.h"
 
 struct cancel;
 struct clock;
@@ -80,6 +81,7 @@ struct s3_options {
     struct clock *clock;              /* borrowed; NULL: the system's */
     struct http_transport *transport; /* takes no ownership; NULL: libcurl */
     struct s3_lock lock;              /* of all that is put */
+    struct s3_storage_options storage;
     /* Look for no key: then nothing but s3/survey.h may be asked. */
     bool anonymous;
 };

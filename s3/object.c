@@ -314,7 +314,7 @@ static int get_all(struct s3_client *client, const struct s3_version_range *rang
             break;
     }
     s3_answer_dispose(&answer);
-    return r;
+    return s3_storage_explain(&client->storage, call.operation, r, err);
 }
 
 static int head(struct s3_client *client, const char *key, const char *version_id,

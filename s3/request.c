@@ -107,6 +107,10 @@ static int add_headers(struct attempt *attempt, const char *date, struct err *er
         r = http_headers_add(&attempt->headers, "x-amz-content-sha256", hash, err);
     if (r == 0 && secret_is_set(token))
         r = http_headers_add(&attempt->headers, "x-amz-security-token", token->ptr, err);
+    if (r == 0) {
+        r = s3_storage_add_headers(&attempt->client->storage, call->operation, call->key,
+                                   &attempt->headers, err);
+    }
     for (size_t i = 0; call->headers != NULL && i < call->headers->count && r == 0; i++) {
         r = http_headers_add(&attempt->headers, call->headers->items[i].name,
                              call->headers->items[i].value, err);
@@ -504,7 +508,7 @@ int s3_perform(struct s3_client *client, const struct s3_call *call, struct s3_a
             break;
     }
     answer->attempt_count = attempts.count;
-    return r;
+    return s3_storage_explain(&client->storage, call->operation, r, err);
 }
 
 /* The length of the UTF-8 sequence at text, 0 for an invalid one (RFC 3629: shortest form, no

@@ -22,6 +22,7 @@
 #include "s3/http.h"
 #include "s3/proxy.h"
 #include "s3/retry.h"
+#include "s3/storage.h"
 #include "s3/uri.h"
 
 struct cancel;
@@ -44,6 +45,7 @@ struct s3_client {
     enum s3_addressing addressing;
     enum s3_lock_mode lock_mode; /* of all that is put */
     int64_t lock_duration_ms;
+    struct s3_storage storage;
     atomic_bool knows_locks; /* the server, so that it may be asked to change one */
 
     /* For survey.h: who says where to go, and how. */

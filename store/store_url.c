@@ -232,6 +232,9 @@ int store_open(const char *url, const struct s3_options *defaults, struct object
         return r;
     if (parsed.kind == STORE_KIND_FILE && options.lock.mode != S3_LOCK_NONE) {
         r = err_set(err, ERR_CONFIG, "object_lock: a directory locks nothing");
+    } else if (parsed.kind == STORE_KIND_FILE &&
+               (options.storage.sse != S3_SSE_NONE || options.storage.customer_key != NULL)) {
+        r = err_set(err, ERR_CONFIG, "sse: a directory encrypts nothing");
     } else if (parsed.kind == STORE_KIND_FILE) {
         r = dir_store_new(parsed.path, ret_store, err);
     } else {
