@@ -735,6 +735,8 @@ class Progress(Case):
                         *args, env=self.env(**env)).end()
 
     def test_a_bar_on_a_terminal(self):
+        os.unlink(self.dir / "big.db")  # not enough for what takes a second to be shown
+        testlib.make_database(self.dir / "big.db", 4096, "wal", 48_000_000)
         code, text = self.create_on_terminal()
         self.assertEqual(code, 0, text)
         self.assertRegex(text, r"backup 'big': \w+ +\[=*>? *\] +\d+%  [\d.]+ \w+ of [\d.]+ MiB")
