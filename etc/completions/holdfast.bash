@@ -18,7 +18,7 @@ _holdfast() {
     local commands='create list download restore verify repair diff prune pin unpin run agent exec status health doctor version help' command='' i
     local settings='--store --endpoint --region --addressing --access-key-id
         --secret-access-key-file --session-token-file --profile --dualstack --fips --ca-file
-        --client-cert --client-key --client-key-password-file --proxy-file --attempts --deadline --upload-concurrency --download-concurrency --stall-timeout --object-lock --object-lock-days --limit-upload --limit-download --state-dir
+        --client-cert --client-key --client-key-password-file --proxy-file --sse --sse-kms-key-id --sse-customer-key-file --storage-class --tags --requester-pays --attempts --deadline --upload-concurrency --download-concurrency --stall-timeout --object-lock --object-lock-days --limit-upload --limit-download --state-dir
         --spool-dir --log --workers --final-backup --stop-timeout --jitter --wait-lock --listen --metrics-file --schedule --timezone --max-age --threads --compression --part-size --busy-timeout --full-every --stores --shrink-guard --keep-last --keep-hourly
         --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-within --prune-grace --max-unused --hook-before --hook-after --hook-timeout
         --ping-url-file --webhook-url-file --webhook-on --notify-ca-file
@@ -30,7 +30,7 @@ _holdfast() {
         [[ " $commands " == *" ${COMP_WORDS[i]} "* ]] && command=${COMP_WORDS[i]} && break
     done
     case $prev in
-    -o | --output | --seed | -c | --config | --ca-file | --client-cert | --client-key | --client-key-password-file | --proxy-file | --metrics-file | --secret-access-key-file | --session-token-file | \
+    -o | --output | --seed | -c | --config | --ca-file | --client-cert | --client-key | --client-key-password-file | --sse-customer-key-file | --proxy-file | --metrics-file | --secret-access-key-file | --session-token-file | \
         --ping-url-file | --webhook-url-file | --notify-ca-file)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
@@ -63,11 +63,19 @@ _holdfast() {
         mapfile -t COMPREPLY < <(compgen -W 'auto path virtual' -- "$cur")
         return
         ;;
+    --sse)
+        mapfile -t COMPREPLY < <(compgen -W 'none AES256 aws:kms' -- "$cur")
+        return
+        ;;
+    --requester-pays)
+        mapfile -t COMPREPLY < <(compgen -W 'no yes' -- "$cur")
+        return
+        ;;
     --object-lock)
         mapfile -t COMPREPLY < <(compgen -W 'none governance compliance' -- "$cur")
         return
         ;;
-    --object-lock-days | --store | --endpoint | --region | --access-key-id | --profile | --attempts | --deadline | --upload-concurrency | --download-concurrency | --stall-timeout | --threads | \
+    --object-lock-days | --sse-kms-key-id | --storage-class | --tags | --store | --endpoint | --region | --access-key-id | --profile | --attempts | --deadline | --upload-concurrency | --download-concurrency | --stall-timeout | --threads | \
         --compression | --part-size | --busy-timeout | --label | --name | --at | --as-of | --limit | --limit-upload | --limit-download | \
         --sample | --full-every | --stores | --keep-* | --prune-grace | --max-unused | --hook-* | --verify-cron | --workers | --stop-timeout | --wait-lock | \
         --jitter | --listen | --schedule | --timezone | --max-age)
