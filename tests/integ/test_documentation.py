@@ -33,7 +33,8 @@ class Documentation(unittest.TestCase):
             cls.settings = re.findall(r"^  --([\w-]+)", settings, re.M) or cls.settings
         keys = {"store": "url", "log": "log_level", "verify-cron": "cron", "verify-dir": "dir",
                 "notify-ca-file": "ca_file", "hook-before": "before", "hook-after": "after"}
-        secret = r"^(secret.*|session.*|ping.*|webhook.*|client-key-password|sse-customer-key|proxy)-file$"
+        secret = (r"^(secret.*|session.*|ping.*|webhook.*|client-key-password|sse-customer-key"
+                  r"|proxy)-file$")
         cls.keys = [keys.get(s, s.replace("-", "_")) for s in
                     (re.sub(secret, r"\1", s) for s in cls.settings)]
         cls.sample, cls.page, cls.ini_page = (etc("holdfast.ini"), etc("holdfast.1"),
