@@ -50,9 +50,11 @@ static void check_open_store(struct visit *visit, const struct session *session,
 
     if (client != NULL && !doctor_check_server(report, client)) {
         doctor_skip_rights(report, "the server cannot be reached");
+        doctor_skip(report, "backups", "the server cannot be reached");
         doctor_skip_lock(report, "the server cannot be reached");
     } else {
         doctor_check_rights(report, store, client, name);
+        doctor_check_backups(report, store, name);
         doctor_check_lock(report, session, store, name);
         doctor_check_storage(report, session);
     }

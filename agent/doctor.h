@@ -38,6 +38,9 @@ void doctor_check_lock(struct doctor_report *report, const struct session *sessi
                        struct object_store *store, const char *name);
 void doctor_skip_lock(struct doctor_report *report, const char *because);
 
+/* Whether the manifest that is there can be read, and decrypted. */
+void doctor_check_backups(struct doctor_report *report, struct object_store *store,
+                          const char *name);
 /* Whether the storage class may cost more than it saves.  Nothing without one. */
 void doctor_check_storage(struct doctor_report *report, const struct session *session);
 

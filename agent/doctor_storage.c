@@ -2,9 +2,27 @@
 
 #include "agent/doctor_report.h"
 #include "agent/session.h"
+#include "base/err.h"
 #include "s3/storage.h"
+#include "snapshot/catalog.h"
 
 #include <stdio.h>
+
+void doctor_check_backups(struct doctor_report *report, struct object_store *store,
+                          const char *name)
+{
+    struct manifest manifest = MANIFEST_INIT;
+    struct err err = { 0 };
+
+    if (catalog_load(store, name, true, &manifest, &err) < 0) {
+        doctor_fail(report, "backups", &err);
+    } else if (manifest.generation == 0) {
+        doctor_ok(report, "backups", "none yet");
+    } else {
+        doctor_ok(report, "backups", "the manifest can be read: %zu", manifest.backup_count);
+    }
+    manifest_dispose(&manifest);
+}
 
 void doctor_check_storage(struct doctor_report *report, const struct session *session)
 {

@@ -234,7 +234,9 @@ int store_open(const char *url, const struct s3_options *defaults, struct object
         r = err_set(err, ERR_CONFIG, "object_lock: a directory locks nothing");
     } else if (parsed.kind == STORE_KIND_FILE &&
                (options.storage.sse != S3_SSE_NONE || options.storage.customer_key != NULL)) {
-        r = err_set(err, ERR_CONFIG, "sse: a directory encrypts nothing");
+        r = err_set(err, ERR_CONFIG, "%s: a directory encrypts nothing",
+                    options.storage.sse != S3_SSE_NONE ? "sse" : "sse_customer_key");
+        err_hint(err, "encrypt the file system that it is on");
     } else if (parsed.kind == STORE_KIND_FILE) {
         r = dir_store_new(parsed.path, ret_store, err);
     } else {

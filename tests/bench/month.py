@@ -10,6 +10,7 @@ their hours.
 """
 import argparse
 import datetime
+import glob
 import json
 import os
 import random
@@ -28,7 +29,7 @@ from s3_server.server import KEY_ID, SECRET, Server  # noqa: E402
 MIB = 1 << 20
 BEGIN = datetime.datetime(2031, 1, 6)  # later than any file's time stamp
 KEEP = {"hourly": 24, "daily": 7, "weekly": 4, "monthly": 12}
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+FAKETIME = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), "libfaketime.so.1")
 
 
 class Month:

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import unittest
 
+import botocore.exceptions
 import botocore.session
 
 import testlib
@@ -89,7 +90,7 @@ class Storage(unittest.TestCase):
         wanted = testlib.content_hash(self.path)
         packs, manifests = self.objects()
         for key in packs + manifests:  # by somebody else: with this key, and not without
-            with self.assertRaises(Exception):
+            with self.assertRaises(botocore.exceptions.ClientError):
                 self.s3.get_object(Bucket=self.bucket, Key=key)
             got = self.s3.get_object(Bucket=self.bucket, Key=key, SSECustomerAlgorithm="AES256",
                                      SSECustomerKey=base64.b64decode(KEY))
@@ -110,7 +111,10 @@ class Storage(unittest.TestCase):
             result = self.run_("list", self.name, key=wrong)
             self.assertNotEqual(result.code, 0)
             self.assertIn("sse_customer_key", result.err)
-            self.assertNotIn("traceback", result.err.lower())
+            result = self.run_("doctor", self.path, key=wrong)
+            self.assertEqual(result.code, 3, result)
+            self.assertRegex(result.out, "failure +backups .*\n +hint: .*sse_customer_key")
+        self.assertRegex(self.ok("doctor", self.path, key=KEY).out, r"ok +backups .*: \d")
         for text in (created.out, created.err):
             self.assertNotIn(KEY, text)
 

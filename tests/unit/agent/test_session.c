@@ -141,6 +141,10 @@ static void a_lock_has_a_mode_and_a_time(void **state)
           "object_lock_days is not" },
         { "[store]\nurl = file:///none\nobject_lock_days = 3\n", ERR_CONFIG, "object_lock is not" },
         { "[store]\nurl = file:///none\nobject_lock = none\nobject_lock_days = 3\n", 0, "" },
+        { "[store]\nurl = file:///none\nsse = AES256\n", ERR_CONFIG, "sse: a directory" },
+        { "[store]\nurl = file:///none\nsse_customer_key = k\n", ERR_CONFIG,
+          "sse_customer_key: a directory" },
+        { "[store]\nurl = file:///none\nsse = none\ntags = a=b\n", 0, "" },
         { "[store]\nurl = file:///none\nobject_lock = governance\nobject_lock_days = 3\n",
           ERR_CONFIG, "a directory locks nothing" },
     };
