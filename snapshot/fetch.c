@@ -10,6 +10,7 @@
 #include "snapshot/frame.h"
 #include "snapshot/pack_format.h"
 #include "snapshot/pack_reader.h"
+#include "snapshot/pack_repair.h"
 #include "snapshot/progress.h"
 #include "store/object_store.h"
 
@@ -44,9 +45,11 @@ static void count_index(struct fetch *fetch)
 {
     const struct pack_record *pack = manifest_find_pack(fetch->manifest, fetch->backup->id);
 
-    fetch->fetched_bytes += pack->map_len;
-    if (pack->map_base[0] != '\0')
-        fetch->fetched_bytes += manifest_find_pack(fetch->manifest, pack->map_base)->map_len;
+    const char *base_id = pack_repair_map_base(fetch->manifest, pack);
+
+    fetch->fetched_bytes += pack_repair_map_holder(fetch->manifest, pack)->map_len;
+    if (base_id[0] != '\0')
+        fetch->fetched_bytes += manifest_find_pack(fetch->manifest, base_id)->map_len;
 }
 
 struct fetch_tally fetch_tally(const struct fetch *fetch)

@@ -192,14 +192,16 @@ static int read_map(const struct map_source *source, const struct pack_record *p
 static int read_base(const struct map_source *source, const struct pack_record *pack,
                      struct page_map *base, struct err *err)
 {
+    const char *base_id = pack_repair_map_base(source->manifest, pack);
     const struct pack_record *base_pack;
 
-    if (pack->map_base[0] == '\0')
+    if (base_id[0] == '\0' || find_stand_in(source, pack->id) != NULL)
         return 0;
-    base_pack = need_pack(source->manifest, pack->map_base, err);
+    base_pack = need_pack(source->manifest, base_id, err);
     if (base_pack == NULL)
         return ERR_CORRUPT;
-    if (base_pack->map_base[0] != '\0')
+    if (pack_repair_map_base(source->manifest, base_pack)[0] != '\0' &&
+        find_stand_in(source, base_pack->id) == NULL)
         return err_set(err, ERR_CORRUPT, "pack %s has no whole page map", base_pack->id);
     return read_map(source, base_pack, NULL, base, err);
 }
@@ -215,7 +217,7 @@ static int read_maps(const struct map_source *source, const struct backup_record
         return ERR_CORRUPT;
     r = read_base(source, pack, base, err);
     if (r == 0)
-        r = read_map(source, pack, pack->map_base[0] != '\0' ? base : NULL, map, err);
+        r = read_map(source, pack, base->page_count > 0 ? base : NULL, map, err);
     if (r == 0)
         r = check_size(backup, map, err);
     if (r == 0 && !source->options.as_stored)

@@ -139,6 +139,11 @@ const struct pack_record *pack_repair_map_holder(const struct manifest *manifest
     return holder;
 }
 
+const char *pack_repair_map_base(const struct manifest *manifest, const struct pack_record *pack)
+{
+    return pack_repair_map_holder(manifest, pack) == pack ? pack->map_base : "";
+}
+
 static bool is_repaired_by(const struct manifest *manifest, const char *id,
                            const struct pack_record *by)
 {

@@ -32,6 +32,9 @@ const struct pack_record *pack_repair_last(const struct manifest *manifest,
 /* The pack of the chain whose map is to be read as that of pack. */
 const struct pack_record *pack_repair_map_holder(const struct manifest *manifest,
                                                  const struct pack_record *pack);
+/* The pack with the whole map that the pack's is a difference from; "" when it is whole, as one is
+ * that was lost and made again. */
+const char *pack_repair_map_base(const struct manifest *manifest, const struct pack_record *pack);
 
 /* Have the map refer to the repaired pages instead of the damaged ones.  A repairing pack that
  * cannot be read itself repairs nothing. */

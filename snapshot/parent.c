@@ -7,6 +7,7 @@
 #include "snapshot/hash_spool.h"
 #include "snapshot/pack_format.h"
 #include "snapshot/pack_reader.h"
+#include "snapshot/pack_repair.h"
 #include "snapshot/restore.h"
 #include "snapshot/spool.h"
 
@@ -69,16 +70,19 @@ int parent_read(struct object_store *store, const struct manifest *manifest,
 {
     static const struct pack_map_options as_stored = { .as_stored = true };
     const struct fetch_options options = { .spool_dir = spool_dir, .cancel = cancel };
-    const struct pack_record *pack = manifest_find_pack(manifest, backup->id);
     struct parent parent = PARENT_INIT;
     struct fetch *fetch = NULL;
+    const char *base_id;
     int r;
 
     r = fetch_open(store, manifest, backup, &options, &fetch, err);
     if (r < 0)
         goto out;
     r = pack_map_read_with_base(store, manifest, backup, &parent.map, &parent.base, err);
-    if (r == 0 && pack->map_base[0] == '\0' && has_repairs(manifest))
+    if (r < 0)
+        goto out;
+    base_id = pack_repair_map_base(manifest, manifest_find_pack(manifest, backup->id));
+    if (base_id[0] == '\0' && has_repairs(manifest))
         r = pack_map_read_with(store, manifest, backup, &as_stored, &parent.base, err);
     if (r < 0)
         goto out;
@@ -87,8 +91,7 @@ int parent_read(struct object_store *store, const struct manifest *manifest,
         goto out;
     r = read_hashes(&parent, fetch, err);
     memcpy(parent.id, backup->id, sizeof(parent.id));
-    memcpy(parent.base_id, pack->map_base[0] != '\0' ? pack->map_base : backup->id,
-           sizeof(parent.base_id));
+    memcpy(parent.base_id, base_id[0] != '\0' ? base_id : backup->id, sizeof(parent.base_id));
     parent.page_size = backup->page_size;
 out:
     fetch_close(fetch);

@@ -9,6 +9,7 @@
 #include "snapshot/catalog.h"
 #include "snapshot/pack_format.h"
 #include "snapshot/pack_reader.h"
+#include "snapshot/pack_repair.h"
 #include "snapshot/page_map.h"
 #include "store/object_store.h"
 
@@ -386,6 +387,7 @@ static int add(struct job *job, struct candidate *candidate, struct err *err)
     struct backup_record *record = &candidate->alone.backups[0];
     const struct pack_record *pack = &candidate->alone.packs[0];
     const struct pack_map_options as_stored = { NULL, 0, true };
+    const char *base_id = pack_repair_map_base(&job->packs, pack);
     struct page_map map = PAGE_MAP_INIT;
     char(*ids)[UUID_TEXT_SIZE] = NULL;
     size_t count = 0;
@@ -408,8 +410,8 @@ static int add(struct job *job, struct candidate *candidate, struct err *err)
         if (strcmp(map.pack_ids[i], record->id) != 0)
             memcpy(ids[count++], map.pack_ids[i], UUID_TEXT_SIZE);
     }
-    if (pack->map_base[0] != '\0')
-        memcpy(ids[count++], pack->map_base, UUID_TEXT_SIZE);
+    if (base_id[0] != '\0')
+        memcpy(ids[count++], base_id, UUID_TEXT_SIZE);
     take_over(job, record);
     r = manifest_add_backup(&job->made, record, pack, (const char(*)[UUID_TEXT_SIZE])ids, count,
                             err);

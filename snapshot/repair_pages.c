@@ -5,6 +5,7 @@
 #include "snapshot/catalog.h"
 #include "snapshot/pack_repair.h"
 #include "snapshot/repair_find.h"
+#include "snapshot/repair_map.h"
 #include "snapshot/spool.h"
 
 #include <inttypes.h>

@@ -7,6 +7,7 @@
 #include "snapshot/catalog.h"
 #include "snapshot/pack_format.h"
 #include "snapshot/pack_reader.h"
+#include "snapshot/pack_repair.h"
 #include "snapshot/pack_survey.h"
 #include "snapshot/page_map.h"
 #include "snapshot/restore.h"
@@ -208,6 +209,7 @@ static int check_backup(const struct job *job, const struct backup_record *backu
                         struct verify_result *result, struct err *err)
 {
     const struct pack_record *own;
+    const char *base_id;
     int r;
 
     *result = (struct verify_result){ .num_rows = -1 };
@@ -217,8 +219,9 @@ static int check_backup(const struct job *job, const struct backup_record *backu
         return r;
     own = manifest_find_pack(job->manifest, backup->id);
     check_map_pack(job, backup->id, result);
-    if (own != NULL && own->map_base[0] != '\0')
-        check_map_pack(job, own->map_base, result);
+    base_id = own != NULL ? pack_repair_map_base(job->manifest, own) : "";
+    if (base_id[0] != '\0')
+        check_map_pack(job, base_id, result);
     if (!result->damaged)
         r = check_map(job, backup, result, err);
     if (r == 0)

@@ -405,11 +405,17 @@ class Database:
                 id_ = other
         return self.pack(id_).map_payload()
 
+    def map_base(self, id_):
+        """None where the map is whole, as one is that a pack which repairs this one has."""
+        if any(self.records[other]["map"]["length"] > 0 for other in self.chain(id_)):
+            return None
+        return self.records[id_]["map"].get("base")
+
     def map(self, backup):
-        base_id = self.records[backup["id"]]["map"].get("base")
+        base_id = self.map_base(backup["id"])
         base = None
         if base_id is not None:
-            need("base" not in self.records[base_id]["map"], "a base that has a base")
+            need(self.map_base(base_id) is None, "a base that has a base")
             base = read_map(self.map_payload(base_id), None)
         return read_map(self.map_payload(backup["id"]), base)
 

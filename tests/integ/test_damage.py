@@ -174,6 +174,8 @@ class Damage(unittest.TestCase):
                 before, left = self.check((id_, part), self.path)
                 self.assertTrue(before)
                 mended.setdefault(part, []).append(len(before - left))
+                if part == "map":  # the other packs tell it, whatever backup it is of
+                    self.assertEqual(left, set(), id_)
         print({part: sum(counts) for part, counts in mended.items()})
         for part in ("frame", "hashes", "map"):
             self.assertGreater(sum(mended[part]), 0, part)
@@ -191,6 +193,35 @@ class Damage(unittest.TestCase):
                 shutil.rmtree(os.path.join(self.scratch / "store", "app", "manifest"))
                 testlib.ok(self.store, "repair", "app")
                 self.assertEqual(self.broken(), set())
+
+    def test_a_page_map_that_was_made_again(self):
+        """Who reads by the format has it, what builds upon it too, and a lost manifest."""
+        for id_ in (self.ids[0], self.ids[2], self.ids[-1]):
+            self.setUp()
+            _, begin, end = self.parts(id_)[0]
+            self.flip(self.object(id_), (begin + end) // 2)
+            self.assertIn(id_, self.broken())
+            self.assertEqual(self.repair(self.path), set())
+            for other in self.ids:
+                self.read_independently(other)
+            path = self.scratch / "next.db"
+            self.unlink(path)
+            shutil.copy(self.scratch / "newest.db", path)
+            for i in range(2):
+                change(path, BACKUPS + i)
+                state = self.scratch / ("state-%d" % i)  # none: the parent is read from the store
+                shutil.rmtree(state, ignore_errors=True)
+                made = testlib.last_json(testlib.ok(self.store, "create", path, "--name", "app",
+                                                    "--json", state=state).out)
+                self.assertEqual(made["kind"], "incremental", made)
+                copy = self.scratch / "copy"
+                self.unlink(copy)
+                testlib.ok(self.store, "download", "app", made["id"], "-o", copy)
+                self.assertEqual(testlib.content_hash(copy), testlib.content_hash(path))
+            shutil.rmtree(os.path.join(self.scratch / "store", "app", "manifest"))
+            testlib.ok(self.store, "repair", "app")
+            self.assertEqual(self.broken(), set())
+            self.assertEqual(self.named("--read"), set())
 
     def test_what_was_mended_stays_so(self):
         """Through another damage, a prune, a lost manifest, and for who reads by the format."""

@@ -1,5 +1,5 @@
-/* Goal: what is lost of a pack is told page by page, a full backup's lost map is made again, and
- * nothing counts as found before something proves it. */
+/* Goal: what is lost of a pack is told page by page, and nothing counts as found before something
+ * proves it. */
 #include "snapshot/repair_find.h"
 
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "snapshot/repair_map.h"
 #include "snapshot/spool.h"
 #include "tests/harness/restore_rig.h"
 #include "tests/harness/test.h"
@@ -111,24 +112,6 @@ static void takes_only_the_page_whose_hash_is_known(void **state)
     finding_dispose(&finding);
 }
 
-/* Its map block alone is damaged: the frames tell the map, bit for bit. */
-static void makes_the_map_of_a_full_backup_again(void **state)
-{
-    struct finding finding;
-    const struct page_map *map, *right;
-
-    (void)state;
-    finding_init(&finding);
-    restore_rig_flip(&finding.rig, 0, pack_of(&finding, 0)->map_offset + 30);
-    map = &find(&finding, 0)->map;
-    right = &finding.rig.packs.backups[0].map;
-    assert_int_equal(finding.job.stand_in_count, 1);
-    assert_int_equal(map->run_count, right->run_count);
-    for (size_t i = 0; i < map->run_count; i++)
-        assert_memory_equal(&map->runs[i], &right->runs[i], sizeof(map->runs[i]));
-    finding_dispose(&finding);
-}
-
 static void what_only_looks_right_is_not_proven(void **state)
 {
     static uint8_t wrong[1024];
@@ -178,7 +161,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_the_pages_of_a_damaged_frame_and_no_others),
         cmocka_unit_test(takes_only_the_page_whose_hash_is_known),
-        cmocka_unit_test(makes_the_map_of_a_full_backup_again),
         cmocka_unit_test(what_only_looks_right_is_not_proven),
     };
 
