@@ -1,12 +1,14 @@
 #include "snapshot/state.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "snapshot/hash_spool.h"
 #include "snapshot/pack_format.h"
 #include "snapshot/wire.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,6 +34,8 @@
 #define BLOCK_HEAD_LEN 8u
 #define NAME_SIZE      32
 #define HASHES_CHUNK   4096u /* read and written at a time */
+#define TEMP_PREFIX    ".state-"
+#define LEFTOVER_AGE_S (60 * 60)
 
 void state_head_dispose(struct state_head *head)
 {
@@ -411,6 +415,27 @@ static int write_hashes(int fd, const struct parent *parent, const char *name, s
     return r;
 }
 
+/* Half-written files of runs that were killed; what is young may be somebody's.  Best effort. */
+static void remove_leftovers(const char *dir)
+{
+    const int64_t now = clock_now_ms(clock_system()) / 1000;
+    DIR *stream = opendir(dir);
+    struct dirent *entry;
+
+    if (stream == NULL)
+        return;
+    /* A stream of our own: nobody else reads it. */
+    while ((entry = readdir(stream)) != NULL) { /* NOLINT(concurrency-mt-unsafe) */
+        struct stat st;
+
+        if (strncmp(entry->d_name, TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0 &&
+            fstatat(dirfd(stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            now - st.st_mtime > LEFTOVER_AGE_S)
+            (void)unlinkat(dirfd(stream), entry->d_name, 0);
+    }
+    (void)closedir(stream);
+}
+
 int state_save(const struct state_place *place, const struct state *state, struct err *err)
 {
     char *path, *dir = NULL, *temporary = NULL;
@@ -421,8 +446,10 @@ int state_save(const struct state_place *place, const struct state *state, struc
     path = state_path(place);
     dir = path != NULL ? path_parent(path) : NULL;
     r = dir == NULL ? err_nomem(err) : file_mkdirs(dir, 0700, err);
-    if (r == 0)
-        r = file_temp_named(dir, ".state-", &fd, &temporary, err);
+    if (r == 0) {
+        remove_leftovers(dir);
+        r = file_temp_named(dir, TEMP_PREFIX, &fd, &temporary, err);
+    }
     if (r == 0)
         r = write_head(fd, place, &state->head, path, err);
     if (r == 0)

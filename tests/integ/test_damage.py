@@ -223,6 +223,43 @@ class Damage(unittest.TestCase):
             self.assertEqual(self.broken(), set())
             self.assertEqual(self.named("--read"), set())
 
+    def test_two_repairs_at_once_beside_other_work(self):
+        """Whoever loses the race for the manifest does its part again; nobody undoes another's."""
+        for round_ in range(3):
+            self.setUp()
+            path = self.scratch / "busy.db"
+            self.unlink(path)
+            shutil.copy(self.scratch / "newest.db", path)
+            for id_ in (self.ids[2], self.ids[-1]):
+                self.flip(self.object(id_), self.packs[id_]["hashes"]["offset"] // 2)
+                self.flip(self.object(id_), self.packs[id_]["map"]["offset"] + 30)
+            before = self.broken()
+            self.assertIn(self.ids[-1], before)
+            repairs = [testlib.start(self.store, "repair", self.scratch / "newest.db", "--name",
+                                     "app") for _ in range(2)]
+            state = self.scratch / ("busy-%d" % round_)
+            made = []
+            while any(repair.poll() is None for repair in repairs) or len(made) < 3:
+                change(path, BACKUPS + len(made))
+                made.append(testlib.last_json(testlib.ok(self.store, "create", path, "--name",
+                                                         "app", "--json", state=state).out)["id"])
+                pruned = testlib.run(self.store, "prune", "app", "--prune-grace", "1s",
+                                     "--keep-last", "100", "--max-unused", "0")
+                self.assertIn(pruned.code, (0, 13), pruned)
+            for repair in repairs:
+                out, err = repair.communicate(timeout=60)
+                self.assertIn(repair.returncode, (0, 13), (out, err))
+            left = self.repair(self.scratch / "newest.db")
+            self.assertNotIn(self.ids[-1], left)  # the database has all of that one
+            self.assertEqual(self.broken(), left)
+            self.assertEqual(self.named("--read"), left)
+            listed = [backup["id"] for backup in testlib.backups(self.store, "app")]
+            self.assertEqual(listed, list(reversed(self.ids + made)))
+            copy = self.scratch / "copy"
+            self.unlink(copy)
+            testlib.ok(self.store, "download", "app", made[-1], "-o", copy)
+            self.assertEqual(testlib.content_hash(copy), testlib.content_hash(path))
+
     def test_what_was_mended_stays_so(self):
         """Through another damage, a prune, a lost manifest, and for who reads by the format."""
         full = self.ids[0]

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -118,6 +119,36 @@ static void comes_back_as_it_was(void **state)
     rig_dispose(&rig);
 }
 
+static void what_a_killed_run_left_behind_goes_when_it_is_old(void **state)
+{
+    static const char *const names[] = { ".state-oldold", ".state-youngy", "other-old" };
+    char paths[3][320];
+    struct state loaded = STATE_INIT;
+    struct rig rig;
+
+    (void)state;
+    rig_init(&rig);
+    for (size_t i = 0; i < 3; i++) {
+        const struct timespec old[2] = { { .tv_sec = time(NULL) - 2 * 60 * 60 },
+                                         { .tv_sec = time(NULL) - 2 * 60 * 60 } };
+        int fd;
+
+        (void)snprintf(paths[i], sizeof(paths[i]), "%s/app/%s", rig.state_dir, names[i]);
+        fd = open(paths[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        if (i != 1)
+            assert_int_equal(futimens(fd, old), 0);
+        (void)close(fd);
+    }
+    assert_int_equal(state_load(&rig.place, NULL, &loaded, NULL), 0);
+    assert_int_equal(state_save(&rig.place, &loaded, NULL), 0);
+    assert_int_not_equal(access(paths[0], F_OK), 0);
+    assert_int_equal(access(paths[1], F_OK), 0);
+    assert_int_equal(access(paths[2], F_OK), 0);
+    state_dispose(&loaded);
+    rig_dispose(&rig);
+}
+
 static void is_not_that_of_another_store_or_database(void **state)
 {
     struct state loaded = STATE_INIT;
@@ -184,6 +215,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(comes_back_as_it_was),
+        cmocka_unit_test(what_a_killed_run_left_behind_goes_when_it_is_old),
         cmocka_unit_test(is_not_that_of_another_store_or_database),
         cmocka_unit_test(is_as_good_as_none_when_it_is_damaged_or_cut_short),
     };
