@@ -29,7 +29,7 @@ static void read_file(struct logged *logged)
 
     assert_non_null(file);
     memset(logged->bytes, 0, logged->len); /* the file may be shorter */
-    (void)fread(logged->bytes, 1, logged->len, file);
+    assert_true(fread(logged->bytes, 1, logged->len, file) > 0);
     (void)fclose(file);
 }
 
