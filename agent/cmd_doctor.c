@@ -56,7 +56,7 @@ static void check_open_store(struct visit *visit, const struct session *session,
         doctor_check_rights(report, store, client, name);
         doctor_check_backups(report, store, name);
         doctor_check_lock(report, session, store, name);
-        doctor_check_storage(report, session);
+        doctor_check_storage(report, session, store, name);
     }
 }
 

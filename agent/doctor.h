@@ -41,8 +41,10 @@ void doctor_skip_lock(struct doctor_report *report, const char *because);
 /* Whether the manifest that is there can be read, and decrypted. */
 void doctor_check_backups(struct doctor_report *report, struct object_store *store,
                           const char *name);
-/* Whether the storage class may cost more than it saves.  Nothing without one. */
-void doctor_check_storage(struct doctor_report *report, const struct session *session);
+/* Whether the server has the storage class, by beginning to upload a pack; and whether the class
+ * may cost more than it saves.  Nothing without one. */
+void doctor_check_storage(struct doctor_report *report, const struct session *session,
+                          struct object_store *store, const char *name);
 
 /* State and spool directory: are they writable, and have they room for size_max bytes of database?
  */

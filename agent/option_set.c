@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define VALUE_LEN_MAX (64u << 10)
 
@@ -27,15 +28,30 @@ void option_set_dispose(struct option_set *set)
         option_value_dispose(&set->values[id]);
 }
 
+/* YAML, and so Compose, makes "true" of yes before it reaches the environment. */
+static const char *plain_answer(const char *choices, const char *text)
+{
+    static const char *const others[][2] = { { "true", "yes" }, { "on", "yes" }, { "1", "yes" },
+                                             { "false", "no" }, { "off", "no" }, { "0", "no" } };
+
+    for (size_t i = 0; strcmp(choices, "no yes") == 0 && i < sizeof(others) / sizeof(*others);
+         i++) {
+        if (strcasecmp(text, others[i][0]) == 0)
+            return others[i][1];
+    }
+    return text;
+}
+
 static int check_choice(const struct option_spec *spec, const char *text, uint64_t *ret_number,
                         struct err *err)
 {
+    const struct str wanted = str_from(plain_answer(spec->choices, text));
     const char *choice = spec->choices;
 
     for (uint64_t index = 0; *choice != '\0'; index++) {
         const size_t len = strcspn(choice, " ");
 
-        if (str_eq((struct str){ choice, len }, str_from(text))) {
+        if (str_eq((struct str){ choice, len }, wanted)) {
             *ret_number = index;
             return 0;
         }

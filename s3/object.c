@@ -20,14 +20,14 @@
                                 */
 
 /* Something between us and the server (a portal that wants a login, say) may answer anything with a
- * page; S3 answers a PUT with an ETag and no body. */
+ * page, or with nothing; S3 answers a PUT with an ETag and no body. */
 static int check_stored(const struct s3_answer *answer, struct err *err)
 {
     const struct http_headers *headers = &answer->response.headers;
     const char *type = http_headers_get(headers, "content-type");
 
-    if (answer->body.len == 0 || (http_headers_get(headers, "etag") != NULL &&
-                                  (type == NULL || strncmp(type, "text/html", 9) != 0)))
+    if (http_headers_get(headers, "etag") != NULL &&
+        (answer->body.len == 0 || type == NULL || strncmp(type, "text/html", 9) != 0))
         return 0;
     (void)err_set(err, ERR_PROTOCOL, "the answer is not that of an S3 server");
     err_hint(err, "is the endpoint right, and does nothing in between answer in its stead?");

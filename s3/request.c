@@ -508,6 +508,10 @@ int s3_perform(struct s3_client *client, const struct s3_call *call, struct s3_a
             break;
     }
     answer->attempt_count = attempts.count;
+    if (r == 0) {
+        r = s3_storage_check_answer(&client->storage, call->operation, &answer->response.headers,
+                                    err);
+    }
     return s3_storage_explain(&client->storage, call->operation, r, err);
 }
 

@@ -370,6 +370,20 @@ int s3_storage_add_headers(const struct s3_storage *storage, enum s3_operation o
     return r;
 }
 
+int s3_storage_check_answer(const struct s3_storage *storage, enum s3_operation operation,
+                            const struct http_headers *headers, struct err *err)
+{
+    const bool has_key = secret_is_set(&storage->customer_key);
+    const char *name = has_key ? SSE "-customer-algorithm" : SSE;
+
+    if (!begins_object(operation) || (!has_key && storage->sse == S3_SSE_NONE) ||
+        http_headers_get(headers, name) != NULL)
+        return 0;
+    (void)err_set(err, ERR_CONFIG, "the server was asked to encrypt, and does not say that it did");
+    err_hint(err, "it seems not to know %s", has_key ? "sse_customer_key" : "sse");
+    return ERR_CONFIG;
+}
+
 static bool is_about_settings(const char *s3_code)
 {
     static const char *const codes[] = { "NotImplemented", "InvalidArgument",

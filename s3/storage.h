@@ -63,6 +63,10 @@ int s3_storage_check_endpoint(const struct s3_storage *storage, const struct s3_
 /* Add what a request of this operation on this key needs; key is NULL for the bucket. */
 int s3_storage_add_headers(const struct s3_storage *storage, enum s3_operation operation,
                            const char *key, struct http_headers *headers, struct err *err);
+/* A server that knows an encryption says so in its answer to what begins an object; one that does
+ * not passes over the request and stores it as it is: ERR_CONFIG. */
+int s3_storage_check_answer(const struct s3_storage *storage, enum s3_operation operation,
+                            const struct http_headers *headers, struct err *err);
 /* code, with a hint where how objects are stored is why a request failed. */
 int s3_storage_explain(const struct s3_storage *storage, enum s3_operation operation, int code,
                        struct err *err);

@@ -35,7 +35,7 @@
 #define NAME_SIZE      32
 #define HASHES_CHUNK   4096u /* read and written at a time */
 #define TEMP_PREFIX    ".state-"
-#define LEFTOVER_AGE_S (60 * 60)
+#define LEFTOVER_AGE_S 3600
 
 void state_head_dispose(struct state_head *head)
 {

@@ -97,7 +97,7 @@ static void check(const struct state *state)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-    struct buf file = BUF_INIT(INPUT_LEN_MAX * 2);
+    struct buf file = BUF_INIT(2u << 20);
     struct state state = STATE_INIT, again = STATE_INIT;
     struct state_head head = { 0 };
     bool is_head;

@@ -8,8 +8,10 @@ usage: test_fault_sweep.py [all]       without `all`: each fault once, at a requ
 HOLDFAST_TEST_FAULTS names some faults, if not all are to strike; HOLDFAST_TEST_SEED is a number
 that chooses other requests and other bytes.
 """
+import base64
 import collections
 import concurrent.futures
+import dataclasses
 import json
 import os
 import random
@@ -61,16 +63,24 @@ def expected(fault):
     return STATUS.get(fault.kind, TRIED_AGAIN)[fault.last > fault.at]
 
 
+# On every second server: objects that the server encrypts with a key of ours, in a bucket where
+# the requester pays; the server looks whether each request says so.
+SPECIAL = {"HOLDFAST_SSE_CUSTOMER_KEY": base64.b64encode(bytes(range(32))).decode(),
+           "HOLDFAST_STORAGE_CLASS": "STANDARD_IA", "HOLDFAST_TAGS": "team=data base",
+           "HOLDFAST_REQUESTER_PAYS": "yes"}
+
+
 class Place:
     """A server, a database with three backups, and what is remembered of it: to be gone back to."""
 
-    def __init__(self, provider="aws"):
+    def __init__(self, is_special=False):
         self.scratch = testlib.Scratch()
-        self.server = Server(PROVIDERS[provider])
+        self.server = Server(dataclasses.replace(PROVIDERS["aws"], requester_pays=is_special))
         self.server.__enter__()
         self.store = testlib.Store("strict", "s3://bucket/p?endpoint=%s&region=%s" % (
             self.server.endpoint, self.server.quirks.region),
-            {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET})
+            {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET,
+             **(SPECIAL if is_special else {})})
         self.path, self.out = self.scratch / "app.db", self.scratch / "out.db"
         self.state = self.scratch / "state"
         testlib.make_database(self.path, 4096, "delete", 6 << 20)
@@ -181,7 +191,8 @@ class Place:
 class Sweep(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.rng, cls.places = random.Random(SEED), [Place() for _ in range(os.cpu_count() or 1)]
+        cls.rng, cls.places = random.Random(SEED), [
+            Place(i % 2 == 1) for i in range(max(2, os.cpu_count() or 1))]
         for place in cls.places:
             cls.addClassCleanup(place.close)
         cls.requests = {name: cls.places[0].requests_of(name) for name in COMMANDS}

@@ -6,9 +6,11 @@ Runs the conformance suite of the store and the commands against our strict serv
 provider's clothes, and against the real servers named; compares with the table in
 docs/providers.md, or, with --write, writes that.
 """
+import base64
 import concurrent.futures
 import json
 import os
+import re
 import subprocess
 import sys
 import unittest
@@ -22,7 +24,10 @@ from s3_server.server import KEY_ID, SECRET, Server  # noqa: E402
 DOCUMENT = os.path.join(testlib.HERE, "..", "..", "docs", "providers.md")
 BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
 COLUMNS = ("Server", "suite", "create", "multipart", "list", "download", "restore", "verify",
-           "prune", "conditional writes")
+           "prune", "conditional writes", "`sse`", "`sse_customer_key`", "`tags`")
+# One setting each of how objects are stored.
+STORAGE = {"sse": "AES256", "tags": "team=data base",
+           "sse_customer_key": base64.b64encode(bytes(range(32))).decode()}
 CONFORMANCE, WRITE, REAL = None, False, []
 
 
@@ -69,9 +74,23 @@ def row(name, settings, quirks=None):
                 print(name, command, results)
         document = testlib.ok(store, "doctor", "--json", state=scratch / "state").out
         cells["conditional writes"] = conditional(document)
+        for setting, value in STORAGE.items():
+            cells["`%s`" % setting] = stored(testlib.s3_store(name, settings).fresh(), path,
+                                             setting, value)
     finally:
         scratch.close()
     return cells
+
+
+def stored(store, path, setting, value):
+    """Whether objects are stored as a setting says; a refusal is to name it."""
+    result = testlib.run(store, "create", path, env={"HOLDFAST_" + setting.upper(): value})
+    if result.code == 0:
+        return "works"
+    if result.code in (1, 2) and re.search(r"hint: .*\b%s\b" % setting, result.err):
+        return "refused"
+    print(store.name, setting, result)
+    return "no"
 
 
 def in_clothes(name):

@@ -127,6 +127,8 @@ class Storage(unittest.TestCase):
     def test_doctor_tells_of_classes_that_do_not_pay(self):
         result = self.run_("doctor", self.path, "--storage-class", "STANDARD_IA")
         self.assertIn("paid for 30 days", result.out)
+        result = self.run_("doctor", self.path, "--storage-class", "ONEZONE_IA")
+        self.assertRegex(result.out, "failure +storage class .*\n +hint: .*ONEZONE_IA")
         result = self.run_("doctor", self.path)
         self.assertNotIn("paid for", result.out)
 

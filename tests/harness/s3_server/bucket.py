@@ -4,17 +4,19 @@ import datetime
 import hashlib
 import threading
 
+from .storage import Storage
+
 
 class Object:
-    def __init__(self, data, etag=None):
-        self.data = data
+    def __init__(self, data, etag=None, storage=Storage()):
+        self.data, self.storage = data, storage
         self.etag = etag or hashlib.md5(data).hexdigest()
         self.modified = datetime.datetime.now(datetime.timezone.utc)
 
 
 class Upload:
-    def __init__(self, key):
-        self.key, self.parts = key, {}
+    def __init__(self, key, storage):
+        self.key, self.parts, self.storage = key, {}, storage
         self.initiated = datetime.datetime.now(datetime.timezone.utc)
 
 

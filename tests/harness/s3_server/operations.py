@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from .bucket import Object, Upload
+from . import storage
 from .errors import S3Error
 
 XMLNS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
@@ -65,6 +66,12 @@ class Operations:
             raise S3Error("NoSuchBucket")
         if len(key.encode()) > KEY_MAX:
             raise S3Error("KeyTooLongError")
+        if self.quirks.requester_pays and request.header("x-amz-request-payer") != "requester":
+            raise S3Error("AccessDenied")
+        if operation not in storage.BEGIN:
+            storage.check_nothing_begins(request)
+        if operation not in storage.CONTENT:
+            storage.check_no_key(request)
         with self.bucket.lock:
             return getattr(self, operation)(request, key, query)
 
@@ -115,8 +122,9 @@ class Operations:
             self.check_md5(request)
         self.check_size(request)
         self.check_rate(key)
-        stored = self.bucket.objects[key] = Object(request.body, self.make_etag(request.body))
-        return Response(headers={"ETag": self.show_etag(stored.etag)})
+        how = storage.begin(request, self.quirks)
+        stored = self.bucket.objects[key] = Object(request.body, self.make_etag(request.body), how)
+        return Response(headers={"ETag": self.show_etag(stored.etag), **how.headers()})
 
     def make_etag(self, body):
         return secrets.token_hex(16) if self.quirks.random_etags else hashlib.md5(body).hexdigest()
@@ -162,8 +170,9 @@ class Operations:
 
     def get_object(self, request, key, _query):
         found = self.find_object(request, key)
+        storage.check_key(request, found.storage, self.quirks)
         headers = {"ETag": self.show_etag(found.etag), "Last-Modified": http_date(found.modified),
-                   "Accept-Ranges": "bytes"}
+                   "Accept-Ranges": "bytes", **found.storage.headers()}
         asked = request.header("range")
         if asked is None:
             return Response(200, found.data, headers)
@@ -242,8 +251,9 @@ class Operations:
     def describe(self, key, encode):
         found = self.bucket.objects[key]
         return ("<Contents><Key>%s</Key><LastModified>%s</LastModified><ETag>&quot;%s&quot;</ETag>"
-                "<Size>%d</Size><StorageClass>STANDARD</StorageClass></Contents>"
-                % (encode(key), iso(found.modified), found.etag, len(found.data)))
+                "<Size>%d</Size><StorageClass>%s</StorageClass></Contents>"
+                % (encode(key), iso(found.modified), found.etag, len(found.data),
+                   found.storage.storage_class))
 
     # --- Multipart uploads -------------------------------------------------------------------
 
@@ -253,18 +263,22 @@ class Operations:
             raise S3Error("NoSuchUpload")
         return upload
 
-    def create_upload(self, _request, key, _query):
+    def create_upload(self, request, key, _query):
+        how = storage.begin(request, self.quirks)
         id_ = "upload-%d" % self.bucket.next_upload
         self.bucket.next_upload += 1
-        self.bucket.uploads[id_] = Upload(key)
-        return xml("<InitiateMultipartUploadResult %s><Bucket>%s</Bucket><Key>%s</Key><UploadId>%s"
-                   "</UploadId></InitiateMultipartUploadResult>"
-                   % (XMLNS, self.bucket.name, escape(key), id_))
+        self.bucket.uploads[id_] = Upload(key, how)
+        answer = xml("<InitiateMultipartUploadResult %s><Bucket>%s</Bucket><Key>%s</Key><UploadId>"
+                     "%s</UploadId></InitiateMultipartUploadResult>"
+                     % (XMLNS, self.bucket.name, escape(key), id_))
+        answer.headers.update(how.headers())
+        return answer
 
     def upload_part(self, request, key, query):
         upload, number = self.find_upload(key, query), int(query["partNumber"])
         if not 1 <= number <= self.quirks.parts_max:
             raise S3Error("InvalidArgument")
+        storage.check_key(request, upload.storage, self.quirks)
         self.check_size(request)
         part = upload.parts[number] = Object(request.body, self.make_etag(request.body))
         return Response(headers={"ETag": self.show_etag(part.etag)})
@@ -288,7 +302,7 @@ class Operations:
             raise S3Error("InvalidPart", "All non-trailing parts must have the same length.")
         etag = "%s-%d" % (hashlib.md5(b"".join(bytes.fromhex(etag) for _, etag in wanted)
                                       ).hexdigest(), len(parts))
-        self.bucket.objects[key] = Object(b"".join(parts), etag)
+        self.bucket.objects[key] = Object(b"".join(parts), etag, upload.storage)
         del self.bucket.uploads[query["uploadId"]]
         answer = xml("<CompleteMultipartUploadResult %s><Bucket>%s</Bucket><Key>%s</Key><ETag>%s"
                      "</ETag></CompleteMultipartUploadResult>"

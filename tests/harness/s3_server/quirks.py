@@ -1,6 +1,8 @@
 """What is different at each provider, as far as a client has to know it."""
 import dataclasses
 
+from .storage import CLASSES
+
 
 @dataclasses.dataclass(frozen=True)
 class Quirks:
@@ -26,29 +28,42 @@ class Quirks:
     plus_for_space: bool = False      # in such a listing
     blank_token: bool = False         # the last page of a listing has a token, an empty one
     exact_upload_prefix: bool = False  # ListMultipartUploads takes a key for its prefix
+    sse: str = "works"                # or "no-kms", "refused" (501), "ignored"
+    sse_customer: str = "works"       # or "refused" (501), "ignored"
+    tagging: str = "works"            # of x-amz-tagging; or "refused" (501), "ignored"
+    classes: tuple = CLASSES          # of storage
+    requester_pays: bool = False      # who does not say that he does is denied
     canonical_wire: bool = True       # signs what came, and does not make it canonical first
     page: int = 1000                  # keys in a page of a listing
 
 
+STANDARD = ("STANDARD",)
+
+
 def ceph(region, **more):
-    return Quirks(region=region, blank_etags=True, if_match="unquoted", needs_md5=False, **more)
+    return Quirks(region=region, blank_etags=True, if_match="unquoted", needs_md5=False,
+                  classes=STANDARD, **more)
 
 
 PROVIDERS = {
     "aws": Quirks(plus_for_space=True),
     "minio": Quirks(any_region=True, needs_md5=False, plus_for_space=True,
-                    exact_upload_prefix=True),
+                    exact_upload_prefix=True, sse="refused",
+                    classes=("STANDARD", "REDUCED_REDUNDANCY")),
     "aistor": Quirks(needs_md5=False, plus_for_space=True, exact_upload_prefix=True),
     "ceph": ceph("default", any_region=True),
-    "garage": Quirks(region="garage", conditional="ignored", if_match="ignored", needs_md5=False),
+    "garage": Quirks(region="garage", conditional="ignored", if_match="ignored", needs_md5=False,
+                     sse="refused", tagging="refused", classes=STANDARD),
     "seaweedfs": Quirks(needs_md5=False, encoding_type=False),
     "rustfs": Quirks(needs_md5=False),
     "versitygw": Quirks(),
     "r2": Quirks(region="auto", equal_parts=True, needs_md5=False, random_etags=True,
-                 key_seconds=0.2, delete_max=700, put_max=(5 << 30) - (5 << 20)),
-    "b2": Quirks(region="us-west-004", conditional="refused", if_match="refused"),
+                 key_seconds=0.2, delete_max=700, put_max=(5 << 30) - (5 << 20), sse="no-kms",
+                 tagging="refused", classes=("STANDARD", "STANDARD_IA")),
+    "b2": Quirks(region="us-west-004", conditional="refused", if_match="refused", sse="no-kms",
+                 tagging="refused", classes=STANDARD),
     "wasabi": Quirks(region="eu-central-1", conditional="refused", if_match="refused"),
-    "spaces": ceph("fra1"),
+    "spaces": ceph("fra1", sse="refused"),
     "tigris": Quirks(region="auto", needs_md5=False),
     "gcs": Quirks(region="auto", conditional="ignored", if_match="ignored", delete_objects=False,
                   missing_delete_fails=True, key_seconds=0.2),
@@ -58,12 +73,15 @@ PROVIDERS = {
     "ovh-until-2026": Quirks(region="gra", conditional="refused", if_match="refused",
                              space_before_xml=True),
     "supabase": Quirks(path_prefix="/storage/v1/s3", conditional="refused", if_match="refused",
-                       needs_md5=False),
+                       needs_md5=False, sse="refused", sse_customer="refused",
+                       tagging="refused", classes=STANDARD),
     "oss": Quirks(region="oss-eu-central-1", virtual_host=True, conditional="refused",
                   if_match="refused", delete_objects=False),
     "storagegrid": Quirks(conditional="ignored", if_match="ignored"),
     "scality": Quirks(blank_token=True, encoding_type=False),
-    "swift": Quirks(conditional="refused", if_match="refused", space_before_xml=True),
+    "swift": Quirks(conditional="refused", if_match="refused", space_before_xml=True,
+                    sse="refused", sse_customer="refused", tagging="refused", classes=STANDARD),
     "other": Quirks(conditional="ignored", if_match="ignored", delete_objects=False,
-                    encoding_type=False, unquoted_etags=True, random_etags=True, page=100),
+                    encoding_type=False, unquoted_etags=True, random_etags=True, page=100,
+                    sse="ignored", sse_customer="ignored", tagging="ignored"),
 }

@@ -212,9 +212,31 @@ static void lets_the_strongest_layer_win(void **state)
         option_set_dispose(&sets[i]);
 }
 
+static void yes_and_no_have_other_names(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t number;
+    } rows[] = { { "yes", 1 }, { "true", 1 },  { "on", 1 },  { "1", 1 }, { "True", 1 },
+                 { "no", 0 },  { "false", 0 }, { "off", 0 }, { "0", 0 } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct option_set set = OPTION_SET_INIT;
+
+        assert_int_equal(
+            option_set_put(&set, plain(OPTION_REQUESTER_PAYS), rows[i].text, "x.ini:3", NULL), 0);
+        assert_int_equal(set.values[OPTION_REQUESTER_PAYS].number, rows[i].number);
+        assert_int_equal(option_set_put(&set, plain(OPTION_LOG_LEVEL), rows[i].text, "x", NULL),
+                         ERR_CONFIG);
+        option_set_dispose(&set);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(yes_and_no_have_other_names),
         cmocka_unit_test(refuses_what_is_no_value_of_its_type),
         cmocka_unit_test(turns_values_into_numbers),
         cmocka_unit_test(refuses_a_second_value),

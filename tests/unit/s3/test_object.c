@@ -38,7 +38,7 @@ static int get(struct s3_rig *rig, uint64_t offset, uint64_t len, struct buf *te
 
 static void puts_with_a_signed_payload(void **state)
 {
-    static const struct fake_reply replies[] = { FAKE_REPLY(200, NULL, NULL) };
+    static const struct fake_reply replies[] = { FAKE_REPLY(200, ETAG, NULL) };
     struct s3_rig rig;
 
     (void)state;
@@ -57,12 +57,13 @@ static void a_page_instead_of_an_answer_is_no_success(void **state)
     static const struct fake_reply pages[] = {
         FAKE_REPLY(200, NULL, "<html>Please log in.</html>"),
         FAKE_REPLY(200, "Content-Type: text/html; charset=utf-8\n" ETAG, "<html></html>"),
+        { .status = 200, .headers = NULL, .body = NULL }, /* nor is nothing at all */
     };
     static const struct fake_reply talkative[] = { FAKE_REPLY(200, ETAG, "<Stored/>") };
     struct s3_rig rig;
 
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         const struct fake_reply replies[] = { pages[i] };
 
         S3_RIG_INIT(&rig, replies);
@@ -136,7 +137,7 @@ static void sends_the_whole_body_again_at_each_attempt(void **state)
 {
     static const struct fake_reply replies[] = { FAKE_REPLY(500, NULL, NULL),
                                                  { .code = ERR_NET },
-                                                 FAKE_REPLY(200, NULL, NULL) };
+                                                 FAKE_REPLY(200, ETAG, NULL) };
     struct s3_counters counters;
     struct s3_rig rig;
 
@@ -155,11 +156,11 @@ static void sends_the_whole_body_again_at_each_attempt(void **state)
 static void creates_only_what_is_absent_and_tells_the_two_refusals_apart(void **state)
 {
     static const struct fake_reply replies[] = {
-        FAKE_REPLY(200, NULL, NULL),
+        FAKE_REPLY(200, ETAG, NULL),
         FAKE_REPLY(412, NULL, S3_ERROR("PreconditionFailed")),
         FAKE_REPLY(501, NULL, S3_ERROR("NotImplemented")),
         FAKE_REPLY(409, NULL, S3_ERROR("ConditionalRequestConflict")), /* tried again */
-        FAKE_REPLY(200, NULL, NULL),
+        FAKE_REPLY(200, ETAG, NULL),
     };
     struct s3_rig rig;
 
@@ -463,7 +464,7 @@ static void heads(void **state)
     static const struct fake_reply replies[] = {
         FAKE_REPLY(200, ETAG "Content-Length: 42", NULL),
         FAKE_REPLY(404, "x-amz-request-id: R", NULL),
-        FAKE_REPLY(200, NULL, NULL),
+        FAKE_REPLY(200, ETAG, NULL),
     };
     struct s3_object_info info = { .size = 7 };
     struct s3_rig rig;

@@ -10,10 +10,12 @@
 #include "tests/harness/test.h"
 
 /* Of 32 bytes 'k'; the MD5 is by: printf %032d 0 | tr 0 k | openssl md5 -binary | base64 */
-#define KEY     "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
-#define KEY_MD5 "mT2HRsMGJ5IX5C+0rreZ8Q=="
-#define ETAG    "ETag: \"e\"\n"
-#define SSE     "x-amz-server-side-encryption"
+#define KEY      "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
+#define KEY_MD5  "mT2HRsMGJ5IX5C+0rreZ8Q=="
+#define ETAG     "ETag: \"e\"\n"
+#define WITH_KMS SSE ": aws:kms\n"
+#define WITH_KEY SSE "-customer-algorithm: AES256\n"
+#define SSE      "x-amz-server-side-encryption"
 #define INITIATE                                                                                   \
     "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
 
@@ -85,8 +87,9 @@ static void nothing_is_sent_unless_asked_for(void **state)
 static void what_begins_an_object_says_how_to_store_it(void **state)
 {
     static const struct fake_reply replies[] = {
-        FAKE_REPLY(200, ETAG, NULL), FAKE_REPLY(200, ETAG, NULL), FAKE_REPLY(200, NULL, INITIATE),
-        FAKE_REPLY(200, ETAG, NULL), FAKE_REPLY(204, NULL, NULL)
+        FAKE_REPLY(200, ETAG WITH_KMS, NULL), FAKE_REPLY(200, ETAG WITH_KMS, NULL),
+        FAKE_REPLY(200, WITH_KMS, INITIATE),  FAKE_REPLY(200, ETAG, NULL),
+        FAKE_REPLY(204, NULL, NULL),
     };
     const struct s3_storage_options all = { .sse = S3_SSE_KMS,
                                             .kms_key_id = "arn:aws:kms:us-east-1:1:key/k",
@@ -133,8 +136,9 @@ static struct secret key_of(const char *text)
 static void a_customers_key_goes_with_all_that_touches_content(void **state)
 {
     static const struct fake_reply replies[] = {
-        FAKE_REPLY(200, ETAG, NULL), FAKE_REPLY(200, NULL, INITIATE), FAKE_REPLY(200, ETAG, NULL),
-        FAKE_REPLY(200, "Content-Length: 3\n", NULL), FAKE_REPLY(204, NULL, NULL)
+        FAKE_REPLY(200, ETAG WITH_KEY, NULL), FAKE_REPLY(200, WITH_KEY, INITIATE),
+        FAKE_REPLY(200, ETAG, NULL),          FAKE_REPLY(200, "Content-Length: 3\n", NULL),
+        FAKE_REPLY(204, NULL, NULL),
     };
     struct secret key = key_of(KEY);
     const struct s3_storage_options own = { .customer_key = &key };
@@ -160,6 +164,34 @@ static void a_customers_key_goes_with_all_that_touches_content(void **state)
     }
     io_source_free(body);
     s3_upload_free(upload);
+    s3_rig_dispose(&rig);
+    secret_dispose(&key);
+}
+
+static void a_server_that_passes_over_it_has_not_encrypted(void **state)
+{
+    static const struct fake_reply put_replies[] = { FAKE_REPLY(200, ETAG WITH_KMS, NULL),
+                                                     FAKE_REPLY(200, ETAG, NULL) };
+    static const struct fake_reply upload_replies[] = { FAKE_REPLY(200, NULL, INITIATE) };
+    struct secret key = key_of(KEY);
+    const struct s3_storage_options own = { .customer_key = &key };
+    const struct s3_storage_options theirs = { .sse = S3_SSE_AES256 };
+    struct s3_upload *upload = NULL;
+    struct s3_rig rig;
+
+    (void)state;
+    S3_RIG_INIT(&rig, put_replies);
+    assert_int_equal(new_client(&rig, "https://s3.test", &own), 0);
+    assert_int_equal(put(&rig, "k"), ERR_CONFIG); /* with a key of the server's own */
+    assert_non_null(strstr(rig.err.hint, "sse_customer_key"));
+    assert_int_equal(new_client(&rig, "https://s3.test", &theirs), 0);
+    assert_int_equal(put(&rig, "k"), ERR_CONFIG);
+    assert_non_null(strstr(rig.err.hint, "sse"));
+    s3_rig_dispose(&rig);
+    S3_RIG_INIT(&rig, upload_replies);
+    assert_int_equal(new_client(&rig, "https://s3.test", &theirs), 0);
+    assert_int_equal(s3_create_multipart_upload(rig.client, "k", &upload, &rig.err), ERR_CONFIG);
+    assert_null(upload);
     s3_rig_dispose(&rig);
     secret_dispose(&key);
 }
@@ -327,6 +359,7 @@ int main(void)
         cmocka_unit_test(nothing_is_sent_unless_asked_for),
         cmocka_unit_test(what_begins_an_object_says_how_to_store_it),
         cmocka_unit_test(a_customers_key_goes_with_all_that_touches_content),
+        cmocka_unit_test(a_server_that_passes_over_it_has_not_encrypted),
         cmocka_unit_test(a_customers_key_goes_over_no_wire_in_the_clear),
         cmocka_unit_test(settings_that_cannot_be_are_refused),
         cmocka_unit_test(a_refusal_says_which_setting_may_be_why),

@@ -129,8 +129,8 @@ static void what_a_killed_run_left_behind_goes_when_it_is_old(void **state)
     (void)state;
     rig_init(&rig);
     for (size_t i = 0; i < 3; i++) {
-        const struct timespec old[2] = { { .tv_sec = time(NULL) - 2 * 60 * 60 },
-                                         { .tv_sec = time(NULL) - 2 * 60 * 60 } };
+        const struct timespec old[2] = { { .tv_sec = time(NULL) - 7200 },
+                                         { .tv_sec = time(NULL) - 7200 } };
         int fd;
 
         (void)snprintf(paths[i], sizeof(paths[i]), "%s/app/%s", rig.state_dir, names[i]);

@@ -13,6 +13,8 @@
 #include "tests/harness/fake_transport.h"
 #include "tests/harness/test.h"
 
+#define ETAG "ETag: \"e\"\n"
+
 #define LIST_BODY                                                                                  \
     "<ListBucketResult><IsTruncated>false</IsTruncated>"                                           \
     "<Contents><Key>pre/fix/</Key><Size>0</Size></Contents>"                                       \
@@ -60,7 +62,7 @@ static void rig_dispose(struct rig *rig)
 static void objects_lie_below_the_prefix(void **state)
 {
     static const struct fake_reply replies[] = {
-        FAKE_REPLY(200, NULL, NULL),
+        FAKE_REPLY(200, ETAG, NULL),
         FAKE_REPLY(200, "Content-Length: 3", "abc"),
         FAKE_REPLY(204, NULL, NULL),
     };
@@ -187,7 +189,7 @@ static void a_server_of_fewer_parts_gets_larger_ones(void **state)
 
 static void counters_are_those_of_the_client(void **state)
 {
-    static const struct fake_reply replies[] = { FAKE_REPLY(200, NULL, NULL) };
+    static const struct fake_reply replies[] = { FAKE_REPLY(200, ETAG, NULL) };
     struct s3_counters counters;
     struct rig rig;
 
@@ -209,9 +211,9 @@ static void what_is_put_is_locked_for_longer_than_promised(void **state)
     } rows[] = { { 1, "2026-11-25T07:05:28Z" },
                  { 4, "2026-11-28T07:05:28Z" },
                  { 8, "2026-12-03T07:05:28Z" } };
-    static const struct fake_reply replies[] = { FAKE_REPLY(200, NULL, NULL),
+    static const struct fake_reply replies[] = { FAKE_REPLY(200, ETAG, NULL),
                                                  FAKE_REPLY(200, NULL, "<Retention/>"),
-                                                 FAKE_REPLY(200, NULL, NULL) };
+                                                 FAKE_REPLY(200, ETAG, NULL) };
     int64_t until_ms;
 
     (void)state;
