@@ -33,6 +33,7 @@ ONLY = os.environ.get("HOLDFAST_TEST_FAULTS", "").split()
 DEADLINE = 60
 FOR_EVER = 1 << 30
 COMMANDS = ("create", "create-parts", "list", "download", "restore", "prune", "verify")
+OF_THEN = ("list", "download", "verify")  # --as-of
 
 # What a command may end with when the fault has struck once, and when it strikes every request from
 # one on, of which each is tried twice then.  0 is in most, because some requests only clean up.
@@ -63,11 +64,14 @@ def expected(fault):
     return STATUS.get(fault.kind, TRIED_AGAIN)[fault.last > fault.at]
 
 
-# On every second server: objects that the server encrypts with a key of ours, in a bucket where
-# the requester pays; the server looks whether each request says so.
+# On every second server: objects that are locked, and that the server encrypts with a key of ours,
+# in a bucket where the requester pays; the server looks whether each request says so.
 SPECIAL = {"HOLDFAST_SSE_CUSTOMER_KEY": base64.b64encode(bytes(range(32))).decode(),
            "HOLDFAST_STORAGE_CLASS": "STANDARD_IA", "HOLDFAST_TAGS": "team=data base",
-           "HOLDFAST_REQUESTER_PAYS": "yes"}
+           "HOLDFAST_REQUESTER_PAYS": "yes", "HOLDFAST_OBJECT_LOCK": "compliance",
+           "HOLDFAST_OBJECT_LOCK_DAYS": "30"}
+QUIRKS = dataclasses.replace(PROVIDERS["aws"], requester_pays=True, versioning="on",
+                             object_lock=True)
 
 
 class Place:
@@ -75,7 +79,7 @@ class Place:
 
     def __init__(self, is_special=False):
         self.scratch = testlib.Scratch()
-        self.server = Server(dataclasses.replace(PROVIDERS["aws"], requester_pays=is_special))
+        self.server = Server(QUIRKS if is_special else PROVIDERS["aws"])
         self.server.__enter__()
         self.store = testlib.Store("strict", "s3://bucket/p?endpoint=%s&region=%s" % (
             self.server.endpoint, self.server.quirks.region),
@@ -188,6 +192,24 @@ class Place:
             raise AssertionError("what was downloaded is another")
 
 
+class PlaceOfThen(Place):
+    """Somebody has deleted everything since, as far as a versioned bucket lets him."""
+
+    def __init__(self):
+        super().__init__(True)
+        self.then = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))
+        time.sleep(2.1)  # a server's times are whole seconds
+        for key in self.server.bucket.keys():
+            self.server.bucket.delete(key)
+        self.kept = self.server.bucket.snapshot()
+
+    def command(self, name):
+        return (*super().command(name), "--as-of", self.then)
+
+    def check(self):
+        raise AssertionError("the bucket was written to")
+
+
 class Sweep(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -195,7 +217,6 @@ class Sweep(unittest.TestCase):
             Place(i % 2 == 1) for i in range(max(2, os.cpu_count() or 1))]
         for place in cls.places:
             cls.addClassCleanup(place.close)
-        cls.requests = {name: cls.places[0].requests_of(name) for name in COMMANDS}
 
     def cases(self, kind, name):
         """Once at each request, and from some on for ever."""
@@ -210,7 +231,7 @@ class Sweep(unittest.TestCase):
                 yield name, Fault(kind, at, FOR_EVER, places[-1])
 
     def chosen(self):
-        by_kind = {kind: [case for name in COMMANDS for case in self.cases(kind, name)]
+        by_kind = {kind: [case for name in self.requests for case in self.cases(kind, name)]
                    for kind in ONLY or KINDS}
         if ALL:
             return [case for cases in by_kind.values() for case in cases]
@@ -228,13 +249,26 @@ class Sweep(unittest.TestCase):
             self.places.append(place)
 
     def test_every_fault(self):
+        self.requests = {name: self.places[0].requests_of(name) for name in COMMANDS}
+        self.sweep(is_complete=True)
+
+    def test_every_fault_of_what_was_there_then(self):
+        places = [PlaceOfThen() for _ in self.places]
+        for place in places:
+            self.addCleanup(place.close)
+        self.places = places
+        self.requests = {name: places[0].requests_of(name) for name in OF_THEN}
+        self.sweep(is_complete=False)
+
+    def sweep(self, is_complete):
+        """is_complete: every status that a fault may have is to be seen, when all are tried."""
         self.failures, seen = [], collections.defaultdict(collections.Counter)
         self.assertLessEqual(set(STATUS), set(KINDS))
         cases = self.chosen()
         with concurrent.futures.ThreadPoolExecutor(len(self.places)) as pool:
             for (_, fault), code in pool.map(self.one, cases):
                 seen[fault.kind][code] += 1
-        if ALL:
+        if ALL and is_complete:
             self.show(seen)
         print("%s; %d runs, %d succeeded (seed %d)" % (
             ", ".join("%s: %d requests" % item for item in self.requests.items()), len(cases),

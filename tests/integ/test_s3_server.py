@@ -3,7 +3,9 @@ with; so what it says of our client counts.
 
 usage: test_s3_server.py
 """
+import base64
 import dataclasses
+import datetime
 import hashlib
 import http.client
 import json
@@ -30,6 +32,10 @@ from s3_server.quirks import PROVIDERS, Quirks  # noqa: E402
 from s3_server.server import KEY_ID, SECRET, Server  # noqa: E402
 
 PART = 5 << 20
+
+
+def md5(data):
+    return base64.b64encode(hashlib.md5(data).digest()).decode()
 
 
 def client(server, **options):
@@ -107,6 +113,76 @@ class Botocore(unittest.TestCase):
             self.s3.put_object(Bucket="bucket", Key=key, Body=b"")
         self.s3.delete_objects(Bucket="bucket", Delete={"Objects": [{"Key": "a"}, {"Key": "c"}]})
         self.assertEqual(self.server.bucket.keys(), ["b"])
+
+    def test_how_objects_are_stored(self):
+        put, get = self.s3.put_object, self.s3.get_object
+        put(Bucket="bucket", Key="k", Body=b"1", ServerSideEncryption="aws:kms",
+            SSEKMSKeyId="alias/k", StorageClass="GLACIER_IR", Tagging="a=b&c=d%20e")
+        head = self.s3.head_object(Bucket="bucket", Key="k")
+        self.assertEqual((head["ServerSideEncryption"], head["SSEKMSKeyId"], head["StorageClass"]),
+                         ("aws:kms", "alias/k", "GLACIER_IR"))
+        self.assertEqual(self.s3.list_objects_v2(Bucket="bucket")["Contents"][0]["StorageClass"],
+                         "GLACIER_IR")
+        refused = {"InvalidStorageClass": {"StorageClass": "COLD"},
+                   "InvalidTag": {"Tagging": "a=b&a=c"},
+                   "KMS.NotFoundException": {"ServerSideEncryption": "aws:kms",
+                                             "SSEKMSKeyId": "nowhere"},
+                   "InvalidArgument": {"ServerSideEncryption": "ROT13"}}
+        for code, how in refused.items():
+            self.assertEqual(self.code(put, Key="x", Body=b"", **how), code)
+        mine, another = ({"SSECustomerAlgorithm": "AES256", "SSECustomerKey": bytes([i] * 32)}
+                         for i in (1, 2))
+        put(Bucket="bucket", Key="s", Body=b"2", **mine)
+        self.assertEqual(get(Bucket="bucket", Key="s", **mine)["Body"].read(), b"2")
+        self.assertEqual(self.code(get, Key="s"), "InvalidRequest")
+        self.assertEqual(self.code(get, Key="s", **another), "AccessDenied")
+        self.assertEqual(self.code(get, Key="k", **mine), "InvalidRequest")
+        id_ = self.s3.create_multipart_upload(Bucket="bucket", Key="m", **mine)["UploadId"]
+        part = {"Key": "m", "UploadId": id_, "PartNumber": 1, "Body": b"3"}
+        self.assertEqual(self.code(self.s3.upload_part, **part), "InvalidRequest")
+        self.s3.upload_part(Bucket="bucket", **part, **mine)
+
+    def test_who_requests_pays(self):
+        self.server.wear(dataclasses.replace(self.server.quirks, requester_pays=True))
+        self.assertEqual(self.code(self.s3.put_object, Key="k", Body=b""), "AccessDenied")
+        self.s3.put_object(Bucket="bucket", Key="k", Body=b"", RequestPayer="requester")
+
+    def test_versions_and_locks(self):
+        self.server.wear(dataclasses.replace(self.server.quirks, versioning="on",
+                                             object_lock=True))
+        self.assertEqual(self.s3.get_bucket_versioning(Bucket="bucket")["Status"], "Enabled")
+        lock = self.s3.get_object_lock_configuration(Bucket="bucket")["ObjectLockConfiguration"]
+        self.assertEqual(lock["ObjectLockEnabled"], "Enabled")
+        until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)
+        until = until.replace(microsecond=0)
+        locked = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": until}
+        ids = [self.s3.put_object(Bucket="bucket", Key="k", Body=b"%d" % i, **how)["VersionId"]
+               for i, how in enumerate((dict(locked, ContentMD5=md5(b"0")), {}))]
+        self.s3.put_object(Bucket="bucket", Key="j", Body=b"")
+        self.s3.delete_object(Bucket="bucket", Key="k")
+        self.assertEqual(self.code(self.s3.get_object, Key="k"), "NoSuchKey")
+        for i, id_ in enumerate(ids):
+            got = self.s3.get_object(Bucket="bucket", Key="k", VersionId=id_)
+            self.assertEqual(got["Body"].read(), b"%d" % i)
+        pages = list(self.s3.get_paginator("list_object_versions").paginate(Bucket="bucket"))
+        self.assertGreater(len(pages), 1)
+        self.assertEqual([(v["Key"], v["VersionId"]) for page in pages
+                          for v in page.get("Versions", []) if v["Key"] == "k"],
+                         [("k", ids[1]), ("k", ids[0])])
+        self.assertEqual(len([m for page in pages for m in page.get("DeleteMarkers", [])]), 1)
+        delete = self.s3.delete_object
+        self.assertEqual(self.code(delete, Key="k", VersionId=ids[0]), "AccessDenied")
+        marker = next(m["VersionId"] for page in pages for m in page.get("DeleteMarkers", []))
+        self.assertEqual(self.code(self.s3.get_object, Key="k", VersionId=marker),
+                         "MethodNotAllowed")
+        delete(Bucket="bucket", Key="k", VersionId=ids[1])
+        retention = {"Mode": "GOVERNANCE", "RetainUntilDate": until}
+        self.s3.put_object_retention(Bucket="bucket", Key="j", Retention=retention)
+        self.assertEqual(self.s3.get_object_retention(Bucket="bucket", Key="j")["Retention"],
+                         retention)
+        shorter = dict(retention, RetainUntilDate=until - datetime.timedelta(hours=1))
+        self.assertEqual(self.code(self.s3.put_object_retention, Key="j", Retention=shorter),
+                         "AccessDenied")
 
     def test_who_is_nobody(self):
         other = client(self.server, secret="another")
@@ -201,7 +277,7 @@ class Clothes(Raw):
         for how, wanted in cases.items():
             with self.subTest(how):
                 self.server.wear(dataclasses.replace(PROVIDERS["aws"], if_match=how))
-                self.server.bucket.restore(({}, {}))
+                self.server.bucket.clear()
                 absent = self.put(If_Match='"%s"' % right)[0]
                 self.put()
                 self.assertEqual((absent, *(self.put(If_Match=text)[0] for text in (

@@ -12,7 +12,7 @@ Nothing here needs a signature, counts as a request or is struck by a fault.
 import json
 
 from . import faults
-from .operations import Response
+from .documents import Response
 from .quirks import PROVIDERS
 
 
@@ -51,7 +51,7 @@ def set_skew(server, body):
 
 
 def empty(server, _body):
-    server.bucket.restore(({}, {}))
+    server.bucket.clear()
     return ["empty"]
 
 

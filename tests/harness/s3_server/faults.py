@@ -12,7 +12,7 @@ import re
 import time
 
 from .errors import S3Error
-from .operations import Response, http_date_at
+from .documents import Response, http_date_at
 
 HTML = b"<html><head><title>Welcome</title></head><body>Please log in.</body></html>"
 SKEW = 3600  # seconds by which a clock that is wrong is

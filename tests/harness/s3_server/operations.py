@@ -1,58 +1,23 @@
 """What Holdfast asks of S3: object operations, listings, multipart uploads."""
 import base64
-import datetime
 import hashlib
 import re
 import secrets
 import time
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
-from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from .bucket import Object, Upload
 from . import storage
+from .bucket import Object, Upload
+from .documents import XMLNS, Response, http_date, iso, parse_body, xml
 from .errors import S3Error
+from .versions import VersionOperations
 
-XMLNS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 PART_MIN = 5 << 20
 KEY_MAX = 1024
 
 
-class Response:
-    def __init__(self, status=200, body=b"", headers=None):
-        self.status, self.body, self.headers = status, body, headers or {}
-
-
-def xml(text):
-    return Response(body=('<?xml version="1.0" encoding="UTF-8"?>\n' + text).encode(),
-                    headers={"Content-Type": "application/xml"})
-
-
-def iso(time):
-    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z")
-
-
-def http_date(time):
-    return time.strftime("%a, %d %b %Y %H:%M:%S GMT")
-
-
-def http_date_at(seconds):
-    return http_date(datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc))
-
-
-def parse_body(body):
-    if b"<!DOCTYPE" in body:
-        raise S3Error("MalformedXML")
-    try:
-        root = ElementTree.fromstring(body)
-    except ElementTree.ParseError:
-        raise S3Error("MalformedXML") from None
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]
-    return root
-
-
-class Operations:
+class Operations(VersionOperations):
     def __init__(self, bucket, quirks):
         self.bucket, self.quirks, self.written = bucket, quirks, {}
 
@@ -94,21 +59,23 @@ class Operations:
                      ("POST", "uploadId"): "complete_upload",
                      ("DELETE", "uploadId"): "abort_upload",
                      ("PUT", ""): "put_object", ("GET", ""): "get_object",
-                     ("HEAD", ""): "head_object", ("DELETE", ""): "delete_object"}
-            flags = ("partNumber", "uploads", "uploadId")
+                     ("HEAD", ""): "head_object", ("DELETE", ""): "delete_object",
+                     ("GET", "retention"): "get_retention", ("PUT", "retention"): "put_retention"}
+            flags = ("partNumber", "uploads", "uploadId", "retention")
         else:
             table = {("POST", "delete"): "delete_objects", ("GET", "uploads"): "list_uploads",
-                     ("GET", "list-type"): "list_objects"}
-            flags = ("delete", "uploads", "list-type")
+                     ("GET", "list-type"): "list_objects", ("GET", "versions"): "list_versions",
+                     ("GET", "versioning"): "get_versioning",
+                     ("GET", "object-lock"): "get_lock_configuration"}
+            flags = ("delete", "uploads", "list-type", "versions", "versioning", "object-lock")
         flag = next((name for name in flags if name in query), "")
         if (method, flag) not in table:
             raise S3Error("MethodNotAllowed")
         return table[(method, flag)]
 
-    def find_object(self, request, key):
-        if key not in self.bucket.objects:
-            raise S3Error("NoSuchKey")
-        found = self.bucket.objects[key]
+    def find_object(self, request, key, query):
+        found = self.find_version(key, query["versionId"]) if "versionId" in query else \
+            self.newest(key)
         wanted = request.header("if-match")
         if wanted is not None and wanted.strip('"') != found.etag:
             raise S3Error("PreconditionFailed")
@@ -122,9 +89,10 @@ class Operations:
             self.check_md5(request)
         self.check_size(request)
         self.check_rate(key)
-        how = storage.begin(request, self.quirks)
-        stored = self.bucket.objects[key] = Object(request.body, self.make_etag(request.body), how)
-        return Response(headers={"ETag": self.show_etag(stored.etag), **how.headers()})
+        stored = Object(request.body, self.make_etag(request.body),
+                        storage.begin(request, self.quirks), self.lock_of(request, True))
+        self.bucket.put(key, stored)
+        return Response(headers={"ETag": self.show_etag(stored.etag), **stored.headers()})
 
     def make_etag(self, body):
         return secrets.token_hex(16) if self.quirks.random_etags else hashlib.md5(body).hexdigest()
@@ -168,11 +136,11 @@ class Operations:
         if request.header("content-md5") != digest:
             raise S3Error("BadDigest")
 
-    def get_object(self, request, key, _query):
-        found = self.find_object(request, key)
+    def get_object(self, request, key, query):
+        found = self.find_object(request, key, query)
         storage.check_key(request, found.storage, self.quirks)
         headers = {"ETag": self.show_etag(found.etag), "Last-Modified": http_date(found.modified),
-                   "Accept-Ranges": "bytes", **found.storage.headers()}
+                   "Accept-Ranges": "bytes", **found.headers()}
         asked = request.header("range")
         if asked is None:
             return Response(200, found.data, headers)
@@ -190,8 +158,10 @@ class Operations:
         response.body = b""
         return response
 
-    def delete_object(self, _request, key, _query):
-        if self.bucket.objects.pop(key, None) is None and self.quirks.missing_delete_fails:
+    def delete_object(self, _request, key, query):
+        if "versionId" in query:
+            self.delete_version(key, query["versionId"])
+        elif not self.bucket.delete(key) and self.quirks.missing_delete_fails:
             raise S3Error("NoSuchKey")
         return Response(204)
 
@@ -209,7 +179,7 @@ class Operations:
         if len(keys) > self.quirks.delete_max:
             raise S3Error("InternalError")
         for key in keys:
-            self.bucket.objects.pop(key, None)
+            self.bucket.delete(key)
         quiet = root.findtext("Quiet") == "true"
         return xml("<DeleteResult %s>%s</DeleteResult>" % (XMLNS, "" if quiet else "".join(
             "<Deleted><Key>%s</Key></Deleted>" % escape(key) for key in keys)))
@@ -267,7 +237,7 @@ class Operations:
         how = storage.begin(request, self.quirks)
         id_ = "upload-%d" % self.bucket.next_upload
         self.bucket.next_upload += 1
-        self.bucket.uploads[id_] = Upload(key, how)
+        self.bucket.uploads[id_] = Upload(key, how, self.lock_of(request, False))
         answer = xml("<InitiateMultipartUploadResult %s><Bucket>%s</Bucket><Key>%s</Key><UploadId>"
                      "%s</UploadId></InitiateMultipartUploadResult>"
                      % (XMLNS, self.bucket.name, escape(key), id_))
@@ -302,7 +272,7 @@ class Operations:
             raise S3Error("InvalidPart", "All non-trailing parts must have the same length.")
         etag = "%s-%d" % (hashlib.md5(b"".join(bytes.fromhex(etag) for _, etag in wanted)
                                       ).hexdigest(), len(parts))
-        self.bucket.objects[key] = Object(b"".join(parts), etag, upload.storage)
+        self.bucket.put(key, Object(b"".join(parts), etag, upload.storage, upload.lock))
         del self.bucket.uploads[query["uploadId"]]
         answer = xml("<CompleteMultipartUploadResult %s><Bucket>%s</Bucket><Key>%s</Key><ETag>%s"
                      "</ETag></CompleteMultipartUploadResult>"

@@ -33,6 +33,8 @@ class Quirks:
     tagging: str = "works"            # of x-amz-tagging; or "refused" (501), "ignored"
     classes: tuple = CLASSES          # of storage
     requester_pays: bool = False      # who does not say that he does is denied
+    versioning: str = ""              # of the bucket, "on" or "off"; or nobody knows what that is
+    object_lock: bool = False         # the bucket was made with it; only with versioning on
     canonical_wire: bool = True       # signs what came, and does not make it canonical first
     page: int = 1000                  # keys in a page of a listing
 

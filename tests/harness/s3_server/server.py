@@ -8,8 +8,9 @@ import time
 
 from . import admin, faults, sigv4
 from .bucket import Bucket
+from .documents import Response, http_date_at
 from .errors import S3Error
-from .operations import Operations, Response, http_date_at
+from .operations import Operations
 from .quirks import Quirks
 
 KEY_ID, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -80,6 +81,7 @@ class Server:
     def wear(self, quirks):
         """Another provider's clothes."""
         self.quirks = quirks
+        self.bucket.keeps_versions = quirks.versioning == "on"
         self.operations = Operations(self.bucket, quirks)
 
     def __enter__(self):
