@@ -9,9 +9,9 @@ STATUS = {
     "InvalidPartOrder": 400, "InvalidRange": 416, "InvalidRequest": 400, "InvalidStorageClass": 400,
     "InvalidTag": 400, "InvalidToken": 400, "KMS.NotFoundException": 400, "KeyTooLongError": 400,
     "MalformedXML": 400, "MethodNotAllowed": 405, "MissingContentLength": 411, "NoSuchBucket": 404,
-    "NoSuchKey": 404, "NoSuchUpload": 404, "NoSuchVersion": 404,
-    "NoSuchObjectLockConfiguration": 404, "ObjectLockConfigurationNotFoundError": 404, "NotImplemented": 501, "OperationAborted": 409,
-    "PermanentRedirect": 301, "PreconditionFailed": 412, "RequestCanceled": 408,
+    "NoSuchKey": 404, "NoSuchObjectLockConfiguration": 404, "NoSuchUpload": 404, "NoSuchVersion":
+    404, "NotImplemented": 501, "ObjectLockConfigurationNotFoundError": 404, "OperationAborted":
+    409, "PermanentRedirect": 301, "PreconditionFailed": 412, "RequestCanceled": 408,
     "RequestRateLimitExceeded": 400, "RequestTimeTooSkewed": 403, "RequestTimeout": 400,
     "SignatureDoesNotMatch": 403, "SlowDown": 503, "TemporaryRedirect": 307, "TooManyRequests": 429,
     "XAmzContentSHA256Mismatch": 400,
