@@ -15,7 +15,7 @@ static bool is_enough(const struct watch_view *view, size_t index)
 int health_report_render(const struct watch_view *view, struct buf *out)
 {
     const char *counted =
-        watch_view_databases(view) < view->database_count ? ", counted in each store" : "";
+        watch_view_databases(view) < view->database_count ? " (counted in each store)" : "";
     size_t bad = 0;
 
     for (size_t i = 0; i < view->database_count; i++)

@@ -74,7 +74,7 @@ void jobs_read_status(struct jobs *jobs, size_t lane)
 
 const char *jobs_counted(const struct jobs *jobs)
 {
-    return jobs->lane_count > 1 ? ", counted in each store" : "";
+    return jobs->lane_count > 1 ? " (counted in each store)" : "";
 }
 
 bool job_is(const struct job *job, const struct job *other)

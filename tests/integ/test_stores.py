@@ -150,7 +150,7 @@ class Stores(unittest.TestCase):
         time.sleep(1.1)
         result = self.run_it("run", "--all", "--metrics-file", metrics, code=3)
         self.assertIn("backup 'shop' in 'far'", result.err)
-        self.assertIn("1 of 3 databases, counted in each store", result.err)
+        self.assertIn("1 of 3 databases (counted in each store)", result.err)
         self.assertEqual(len(self.backups("shop", "local")), 2)
         failed = self.run_it("health", code=3)
         self.assertIn("'shop' in 'far': last good backup", failed.err)
