@@ -270,6 +270,8 @@ static void set_fixed_options(CURL *curl, const struct curl_transport *self)
     (void)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L); /* it would need signing anew */
     (void)curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    /* Who gives up waits for no name server: the thread that asks it ends by itself. */
+    (void)curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, IDLE_AGE_SEC);
     (void)curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, BUFFER_SIZE);
@@ -488,14 +490,20 @@ static int fail_connect(const struct exchange *x, CURL *curl, CURLcode code)
 static int fail_timeout(const struct exchange *x, CURL *curl)
 {
     curl_off_t connected_us = 0;
+    bool is_unnamed;
     char host[300];
 
     (void)curl_easy_getinfo(curl, CURLINFO_CONNECT_TIME_T, &connected_us);
     if (connected_us == 0 && x->response->status == 0) {
         host_of_url(x->request->url, host, sizeof(host));
-        (void)err_set(x->err, ERR_TIMEOUT, "cannot connect to '%s' within %lld seconds", host,
-                      (long long)(x->request->connect_timeout_ms / 1000));
-        err_hint(x->err, "is the server running, and is nothing between that drops packets?");
+        is_unnamed = strncmp(x->error_text, "Resolving", strlen("Resolving")) == 0;
+        (void)err_set(x->err, ERR_TIMEOUT,
+                      is_unnamed ? "no name server tells the address of '%s' within %lld seconds"
+                                 : "cannot connect to '%s' within %lld seconds",
+                      host, (long long)(x->request->connect_timeout_ms / 1000));
+        err_hint(x->err, is_unnamed
+                             ? "does a name server of this machine answer (/etc/resolv.conf)?"
+                             : "is the server running, and is nothing between that drops packets?");
         x->err->os_errno = ETIMEDOUT;
         return ERR_TIMEOUT;
     }

@@ -15,7 +15,7 @@ test_packages=(
     python3-cryptography python3-croniter tzdata restic
     prometheus chromium                                        # who scrapes it, who looks at it
     dpkg-dev python3-yaml
-    strace mandoc openssl libfaketime
+    strace mandoc openssl libfaketime iproute2
     ceph-mon ceph-osd ceph-common radosgw                      # real S3 servers
     swift-proxy swift-account swift-container swift-object memcached
 )
