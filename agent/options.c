@@ -23,8 +23,8 @@ static const struct option_spec specs[OPTION_COUNT] = {
                      .type = OPTION_TEXT,
                      .per_database = true,
                      .help =
-                         "where backups are kept: s3://bucket/prefix, file:///directory, or the "
-                         "NAME of a section [store:NAME]" },
+                         "where backups are kept: s3://bucket/prefix, a directory (/backups, "
+                         "file:///backups), or the NAME of a section [store:NAME]" },
     [OPTION_ENDPOINT] = { .section = "store",
                           .key = "endpoint",
                           .argument = "URL",

@@ -14,7 +14,7 @@
 #define URL_LEN_MAX 4096u
 
 static const char url_examples[] =
-    "s3://bucket/prefix?endpoint=http://minio:9000, or file:///absolute/directory";
+    "s3://bucket/prefix?endpoint=http://minio:9000, or /absolute/directory";
 
 /* Parameters are not repeated: somebody may have put a secret there. */
 static int refuse(struct err *err, const char *hint, const char *text, const char *why)
@@ -43,7 +43,7 @@ static bool holds_credentials(const char *text)
     static const char file[] = "file:///";
     const char *at = memchr(text, '@', strcspn(text, "?"));
 
-    return at != NULL && strncmp(text, file, sizeof(file) - 1) != 0;
+    return at != NULL && text[0] != '/' && strncmp(text, file, sizeof(file) - 1) != 0;
 }
 
 /* RFC 3986 section 2.1; a NUL cannot be meant. */
@@ -186,6 +186,14 @@ static int parse_file(const char *text, struct store_url *url, struct err *err)
     return 0;
 }
 
+/* An absolute path, every character of which is meant as it is. */
+static int parse_path(const char *text, struct store_url *url, struct err *err)
+{
+    url->kind = STORE_KIND_FILE;
+    url->path = strdup(text);
+    return url->path == NULL ? err_nomem(err) : 0;
+}
+
 int store_url_parse(const char *text, struct store_url *ret_url, struct err *err)
 {
     struct store_url url = { 0 };
@@ -199,6 +207,8 @@ int store_url_parse(const char *text, struct store_url *ret_url, struct err *err
         r = parse_s3(text, &url, err);
     } else if (strncmp(text, "file://", 7) == 0) {
         r = parse_file(text, &url, err);
+    } else if (text[0] == '/') {
+        r = parse_path(text, &url, err);
     } else {
         r = refuse(err, url_examples, text, "begins with neither s3:// nor file://");
     }

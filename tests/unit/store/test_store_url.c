@@ -23,6 +23,8 @@ static void good_urls_are_taken_apart(void **state)
         enum s3_addressing addressing;
     } cases[] = {
         { "file:///backups", "/backups", NULL, NULL, NULL, NULL, S3_ADDRESSING_AUTO },
+        { "/backups", "/backups", NULL, NULL, NULL, NULL, S3_ADDRESSING_AUTO },
+        { "/a b/%3F?@x", "/a b/%3F?@x", NULL, NULL, NULL, NULL, S3_ADDRESSING_AUTO },
         { "file:///a%20b/%3F", "/a b/?", NULL, NULL, NULL, NULL, S3_ADDRESSING_AUTO },
         { "s3://b", NULL, "b", "", NULL, NULL, S3_ADDRESSING_AUTO },
         { "s3://b/", NULL, "b", "", NULL, NULL, S3_ADDRESSING_AUTO },
@@ -59,7 +61,7 @@ static void bad_urls_are_refused_with_advice(void **state)
         const char *text, *word;
     } cases[] = {
         { "", "s3://" },
-        { "backups", "file:///" },
+        { "backups", "/absolute" },
         { "http://minio:9000/b", "endpoint" },
         { "file://backups", "absolute" },
         { "file:///a?b", "%3F" },
