@@ -22,9 +22,8 @@ static const struct option_spec specs[OPTION_COUNT] = {
                      .argument = "URL",
                      .type = OPTION_TEXT,
                      .per_database = true,
-                     .help =
-                         "where backups are kept: s3://bucket/prefix, a directory (/backups, "
-                         "file:///backups), or the NAME of a section [store:NAME]" },
+                     .help = "where backups are kept: s3://bucket/prefix, a directory (/backups, "
+                             "file:///backups), or the NAME of a section [store:NAME]" },
     [OPTION_ENDPOINT] = { .section = "store",
                           .key = "endpoint",
                           .argument = "URL",

@@ -1,5 +1,5 @@
 /*
- * store_url.h - "s3://bucket/prefix?endpoint=...&region=...&addressing=path", "file:///dir", "/dir".
+ * store_url.h - "s3://bucket/prefix?endpoint=...&region=...", "file:///dir", and "/dir".
  *
  * Values in the query are percent-decoded.  Unknown parameters, credentials in the URL, and
  * relative file paths are ERR_CONFIG with a hint.  Endpoint without a scheme: https, or http for
