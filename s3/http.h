@@ -85,7 +85,8 @@ struct http_request {
     bool want_certificate;      /* until when the server's is valid */
     struct rate_limit *upload_limit, *download_limit; /* of the bodies; may be NULL */
     const struct cancel *cancel;                      /* may be NULL */
-    bool is_local; /* what only this machine can ask: never through a proxy */
+    bool no_expect; /* send the body at once, however large, and not after "100 Continue" */
+    bool is_local;  /* what only this machine can ask: never through a proxy */
 };
 
 struct http_transport_ops {

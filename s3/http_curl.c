@@ -231,7 +231,8 @@ static int header_lines(const struct http_request *request, struct curl_slist **
         free(line);
     }
     /* A small body is sent sooner than the server could answer "100 Continue". */
-    if (r == 0 && (request->body == NULL || request->body->size < EXPECT_THRESHOLD))
+    if (r == 0 &&
+        (request->no_expect || request->body == NULL || request->body->size < EXPECT_THRESHOLD))
         r = add_line(ret_list, "Expect:", err);
     return r;
 }

@@ -168,12 +168,12 @@ static int build_document(struct s3_upload *upload, unsigned part_count, struct 
     return buf_check(to, err);
 }
 
-/* Whether an answer that says neither yes nor no leaves the object in doubt: an upload that is not
- * known any more after an earlier try, or a success without its document. */
-static bool is_in_doubt(int code, unsigned attempt_count, const struct err *err)
+/* Whether an answer that says neither yes nor no leaves the object in doubt: a success without its
+ * document; or an upload that is not known any more, maybe because an earlier try has completed it,
+ * which may have been libcurl's own, on a connection that broke. */
+static bool is_in_doubt(int code, const struct err *err)
 {
-    return (code == ERR_NOT_FOUND && attempt_count > 1 &&
-            strcmp(err->s3_code, "NoSuchUpload") == 0) ||
+    return (code == ERR_NOT_FOUND && strcmp(err->s3_code, "NoSuchUpload") == 0) ||
            (code == ERR_PROTOCOL && err->http_status == 0);
 }
 
@@ -226,7 +226,7 @@ int s3_complete_multipart_upload(struct s3_upload *upload, unsigned part_count, 
     r = s3_perform(upload->client, &call, &answer, err);
     if (r == 0)
         r = s3_xml_complete_parse(buf_str(&answer.body), err);
-    if (r < 0 && is_in_doubt(r, answer.attempt_count, err))
+    if (r < 0 && is_in_doubt(r, err))
         r = settle(upload, size, r, err);
     upload->is_over = r == 0;
     /* Ceph 16 forgets the lock that the upload was begun with; elsewhere this makes it begin now.

@@ -243,6 +243,7 @@ static int send_attempt(struct attempt *attempt, const struct s3_attempts *attem
         .connect_timeout_ms = client->connect_timeout_ms,
         .stall_timeout_ms = stall_ms,
         .answer_timeout_ms = larger(stall_ms, ANSWER_TIMEOUT_MS),
+        .no_expect = atomic_load(&client->refuses_expect),
         .upload_limit = client->upload_limit,
         .download_limit = client->download_limit,
         .cancel = call->is_cleanup ? NULL : client->cancel,
@@ -466,6 +467,11 @@ int s3_attempt_again(struct s3_client *client, const struct s3_call *call,
         mend_clock(client, attempts);
         return 0;
     }
+    if (seen->http_status == 417 && !attempts->has_mended_expect) {
+        attempts->has_mended_expect = true;
+        atomic_store(&client->refuses_expect, true);
+        return 0;
+    }
     if (is_riddle(call, attempts, seen->http_status))
         ask_why(client, attempts);
     if (attempts->wants_key && !attempts->has_mended_key) {
@@ -507,7 +513,6 @@ int s3_perform(struct s3_client *client, const struct s3_call *call, struct s3_a
         if (r < 0)
             break;
     }
-    answer->attempt_count = attempts.count;
     if (r == 0) {
         r = s3_storage_check_answer(&client->storage, call->operation, &answer->response.headers,
                                     err);

@@ -2,9 +2,9 @@
  * request.h - inside s3/: build, sign and perform one call, with its retries.
  *
  * Every attempt is built and signed anew, so that it carries the present time, region and
- * credentials.  Three things are mended once a call without counting as a failure: a clock that the
- * server does not accept (its Date is used from then on), a wrong region that it names, and
- * credentials that it no longer takes, if there are others to be had.
+ * credentials.  Four things are mended once a call without counting as a failure: a clock that the
+ * server does not accept (its Date is used from then on), a wrong region that it names, credentials
+ * that it no longer takes, if there are others to be had, and "Expect: 100-continue".
  */
 #ifndef S3_REQUEST_H
 #define S3_REQUEST_H
@@ -46,7 +46,8 @@ struct s3_client {
     enum s3_lock_mode lock_mode; /* of all that is put */
     int64_t lock_duration_ms;
     struct s3_storage storage;
-    atomic_bool knows_locks; /* the server, so that it may be asked to change one */
+    atomic_bool refuses_expect; /* something on the way: 417 (RFC 9110 section 10.1.1) */
+    atomic_bool knows_locks;    /* the server, so that it may be asked to change one */
 
     /* For survey.h: who says where to go, and how. */
     char endpoint_from[S3_ORIGIN_SIZE], region_from[S3_ORIGIN_SIZE];
@@ -82,12 +83,11 @@ struct s3_call {
 struct s3_answer {
     struct http_response response;
     struct buf body;
-    unsigned attempt_count;
 };
 
 #define S3_ANSWER_INIT                                                                             \
     {                                                                                              \
-        HTTP_RESPONSE_INIT, BUF_INIT(S3_BODY_LEN_MAX), 0                                           \
+        HTTP_RESPONSE_INIT, BUF_INIT(S3_BODY_LEN_MAX)                                              \
     }
 #define S3_BODY_LEN_MAX (16u << 20)
 
@@ -96,7 +96,7 @@ void s3_answer_dispose(struct s3_answer *answer);
 /* The attempts of one call. */
 struct s3_attempts {
     struct s3_retry retry;
-    bool has_mended_clock, has_mended_region, has_mended_key;
+    bool has_mended_clock, has_mended_region, has_mended_key, has_mended_expect;
     bool wants_clock, wants_region, wants_key; /* what the last failure taught */
     uint64_t key_generation;                   /* of the credentials that it was signed with */
     bool is_key_temporary;

@@ -38,6 +38,7 @@ static int remember(struct fake_transport *fake, const struct http_request *requ
     kept->answer_timeout_ms = request->answer_timeout_ms;
     kept->cancel = request->cancel;
     kept->is_local = request->is_local;
+    kept->no_expect = request->no_expect;
     buf_add_text(&kept->url, request->url);
     for (size_t i = 0; i < request->headers->count; i++) {
         buf_addf(&kept->headers, "%s: %s\n", request->headers->items[i].name,

@@ -31,7 +31,7 @@ struct fake_request {
     struct buf url, headers, body; /* headers as in fake_reply, each ending in '\n' */
     int64_t answer_timeout_ms;
     const struct cancel *cancel;
-    bool is_local;
+    bool is_local, no_expect;
 };
 
 struct fake_transport {

@@ -1,7 +1,8 @@
 """Goal: name servers that never answer keep nobody waiting for longer than a server that does not:
 a backup ends when it should, a watcher that cannot be told delays it little, and a stop is at once.
 
-usage: test_names.py      (a network of its own, whose one name server takes questions and is silent)
+usage: test_names.py      (a network of its own, whose one name server takes questions, and is
+                           silent)
 """
 import os
 import signal

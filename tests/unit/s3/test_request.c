@@ -252,6 +252,28 @@ static void signs_for_the_region_that_the_server_names(void **state)
     s3_rig_dispose(&rig);
 }
 
+/* What is on the way does not know it: that is no failure, and it is not asked again. */
+static void waits_for_no_100_where_something_refuses_that(void **state)
+{
+    static const struct fake_reply replies[] = { FAKE_REPLY(417, NULL, NULL),
+                                                 FAKE_REPLY(200, NULL, NULL),
+                                                 FAKE_REPLY(200, NULL, NULL) };
+    static const struct fake_reply stubborn[] = { FAKE_REPLY(417, NULL, NULL),
+                                                  FAKE_REPLY(417, NULL, NULL) };
+    struct s3_rig rig;
+
+    (void)state;
+    S3_RIG_INIT(&rig, replies);
+    assert_int_equal(perform(&rig, &get_call, NULL), 0);
+    assert_int_equal(perform(&rig, &get_call, NULL), 0);
+    assert_false(rig.fake.requests[0].no_expect);
+    assert_true(rig.fake.requests[1].no_expect && rig.fake.requests[2].no_expect);
+    s3_rig_dispose(&rig);
+    S3_RIG_INIT(&rig, stubborn);
+    assert_int_equal(perform(&rig, &get_call, NULL), ERR_PROTOCOL);
+    s3_rig_dispose(&rig);
+}
+
 static void asks_again_with_a_body_when_a_head_does_not_name_the_region(void **state)
 {
     static const struct fake_reply replies[] = {
@@ -436,6 +458,7 @@ int main(void)
         cmocka_unit_test(a_clock_that_stays_refused_is_an_error_that_names_it),
         cmocka_unit_test(a_head_without_a_reason_is_mended_when_the_clocks_are_far_apart),
         cmocka_unit_test(signs_for_the_region_that_the_server_names),
+        cmocka_unit_test(waits_for_no_100_where_something_refuses_that),
         cmocka_unit_test(asks_again_with_a_body_when_a_head_does_not_name_the_region),
         cmocka_unit_test(never_follows_a_region_in_circles),
         cmocka_unit_test(takes_no_region_that_is_none),
