@@ -81,18 +81,19 @@ static const char *class_of_all(const struct summary *sum)
 static void add_title(struct buf *out, const struct watch_view *view, const struct summary *sum)
 {
     const size_t count = view->database_count;
+    const char *counted = watch_view_databases(view) < count ? ", counted in each store," : "";
 
     if (count == 0) {
         buf_add_text(out, "No databases");
     } else if (sum->bad > 0 && count == 1) {
         buf_add_text(out, "The database needs attention");
     } else if (sum->bad > 0) {
-        buf_addf(out, "%zu of %zu databases need%s attention", sum->bad, count,
+        buf_addf(out, "%zu of %zu databases%s need%s attention", sum->bad, count, counted,
                  sum->bad == 1 ? "s" : "");
     } else if (count == 1) {
         buf_add_text(out, "The database is backed up");
     } else {
-        buf_addf(out, "All %zu databases are backed up", count);
+        buf_addf(out, "All %zu databases%s are backed up", count, counted);
     }
 }
 

@@ -84,7 +84,7 @@ void format_age(int64_t age_ms, char out[FORMAT_TIME_SIZE])
                        units[i].name, count == 1 ? "" : "s", future ? "" : " ago");
         return;
     }
-    (void)snprintf(out, FORMAT_TIME_SIZE, "just now");
+    (void)snprintf(out, FORMAT_TIME_SIZE, "%s", seconds > 0 && future ? "in a moment" : "just now");
 }
 
 void format_duration(int64_t ms, char out[FORMAT_TIME_SIZE])

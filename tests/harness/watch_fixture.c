@@ -119,6 +119,7 @@ void watch_fixture_dispose(struct watch_view *view)
         free(databases[i].name);
         free(databases[i].path);
         free(databases[i].schedule);
+        free(databases[i].store);
         history_dispose(&databases[i].history);
     }
     free(databases);

@@ -34,8 +34,10 @@ addEventListener('load', () => {
         const wide = [...page.querySelectorAll('body, body *')]
             .filter((e) => e.getBoundingClientRect().right > root.clientWidth + 1)
             .map((e) => e.tagName + '.' + e.getAttribute('class'));
+        const tall = [...page.querySelectorAll('h3')]
+            .filter((e) => e.getBoundingClientRect().height > 80).map((e) => e.textContent);
         const style = getComputedStyle(page.querySelector('.hero') || page.body);
-        return {page: frame.id, width: root.clientWidth, scroll: root.scrollWidth, wide,
+        return {page: frame.id, width: root.clientWidth, scroll: root.scrollWidth, wide, tall,
                 radius: style.borderTopLeftRadius, title: page.title,
                 columns: getComputedStyle(page.querySelector('.tiles') || page.body)
                     .gridTemplateColumns.split(' ').length};
@@ -133,6 +135,7 @@ class StatusPage(test_endpoint.Watched):
             self.assertEqual(page["width"], width, page)
             self.assertLessEqual(page["scroll"], width, page)
             self.assertEqual(page["wide"], [], page)
+            self.assertEqual(page["tall"], [], page)  # a name in three lines has too little room
             self.assertEqual(page["radius"], "14px", page)  # its style is in force
             self.assertIn("Holdfast", page["title"])
             if not page["page"].startswith("none"):
@@ -151,6 +154,7 @@ class StatusPage(test_endpoint.Watched):
         """Screenshots that are not empty: an empty one compresses to little."""
         directory = os.environ.get("HOLDFAST_TEST_SHOTS", self.scratch.path)
         for name, width, height, dark in (("mixed", DESKTOP, 1900, False),
+                                          ("folded", PHONE, 1400, False),
                                           ("mixed", PHONE, 2600, True)):
             path = os.path.join(directory, "%s-%d%s.png" % (name, width, "-dark" * dark))
             chromium(profile, "--screenshot=" + path, "--window-size=%d,%d" % (width, height),

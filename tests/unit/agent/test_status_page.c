@@ -185,6 +185,29 @@ static void a_thousand_databases_are_folded_and_the_page_stays_small(void **stat
     watch_fixture_dispose(&view);
 }
 
+/* With names that have hardly room on a telephone. */
+static void what_is_folded_still_has_room(void **state)
+{
+    struct watch_view view = { .is_agent = true, .host = "fleet-7.example" };
+    struct buf page = BUF_INIT(LEN_MAX);
+
+    (void)state;
+    for (int i = 0; i < 24; i++) {
+        char name[64];
+
+        (void)snprintf(name, sizeof(name), "tenant-%04d-%s", i / 2,
+                       i % 3 == 0 ? "orders-and-invoices-of-europe" : "customers");
+        watch_fixture_add(&view, name);
+        watch_fixture_last(&view)->store = strdup(i % 2 == 0 ? "s3-frankfurt" : "offsite");
+        if (i % 7 == 5)
+            watch_fixture_last(&view)->began_ms = WATCH_NOW_MS - 90000;
+    }
+    render(&view, "folded", &page);
+    assert_int_equal(count(&page, "<details"), 24);
+    buf_dispose(&page);
+    watch_fixture_dispose(&view);
+}
+
 static void the_policy_allows_its_own_style_alone(void **state)
 {
     struct watch_view view = { .is_agent = true };
@@ -222,6 +245,7 @@ int main(void)
         cmocka_unit_test(there_may_be_none_and_one_that_never_ran),
         cmocka_unit_test(hostile_names_stay_text),
         cmocka_unit_test(a_thousand_databases_are_folded_and_the_page_stays_small),
+        cmocka_unit_test(what_is_folded_still_has_room),
         cmocka_unit_test(the_policy_allows_its_own_style_alone),
     };
 

@@ -58,7 +58,8 @@ static void ages_in_the_largest_whole_unit(void **state)
     } cases[] = { { 0, "just now" },          { 59999, "just now" },
                   { 60000, "1 minute ago" },  { 3599999, "59 minutes ago" },
                   { 3600000, "1 hour ago" },  { 172800000, "2 days ago" },
-                  { -7200000, "in 2 hours" }, { INT64_MIN, "in 106751991167 days" } };
+                  { -7200000, "in 2 hours" }, { -59999, "in a moment" },
+                  { -999, "just now" },       { INT64_MIN, "in 106751991167 days" } };
     char text[FORMAT_TIME_SIZE];
 
     (void)state;
