@@ -5,6 +5,7 @@
 #include "agent/endpoint.h"
 #include "agent/jobs.h"
 #include "agent/metrics_file.h"
+#include "agent/retention_policy.h"
 #include "agent/sd_notify.h"
 #include "agent/watch.h"
 #include "base/clock.h"
@@ -194,6 +195,32 @@ static void describe(const struct state *state, char out[STATUS_SIZE])
                    jobs_counted(&state->current->jobs));
 }
 
+/* One line, however many databases: it is said again at each start. */
+static void warn_of_short_locks(const struct jobs *jobs)
+{
+    const struct job *first = NULL;
+    int64_t kept_days = 0, locked_days = 0;
+    size_t count = 0;
+
+    for (size_t i = 0; i < jobs->count; i++) {
+        int64_t kept, locked;
+
+        if (!retention_outlasts_lock(&jobs->items[i].session.settings, &kept, &locked))
+            continue;
+        count++;
+        if (first != NULL)
+            continue;
+        first = &jobs->items[i];
+        kept_days = kept;
+        locked_days = locked;
+    }
+    if (first == NULL)
+        return;
+    log_warn("%s: backups are kept for up to %" PRId64 " days and locked for %" PRId64
+             ": older ones can be deleted by whoever has a key that may%s",
+             first->title, kept_days, locked_days, count > 1 ? "; so of other databases" : "");
+}
+
 static void log_start(const struct state *state)
 {
     const struct generation *current = state->current;
@@ -203,6 +230,7 @@ static void log_start(const struct state *state)
     log_info("%zu databases%s, %" PRIu64 " workers%s", current->jobs.count,
              jobs_counted(&current->jobs), workers,
              current->jobs.lane_count > 1 ? " for each" : "");
+    warn_of_short_locks(&current->jobs);
 }
 
 /* Another set of jobs, of source, is checked and then put to work.  source is ours from now on,

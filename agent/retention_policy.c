@@ -3,6 +3,8 @@
 #include "agent/options.h"
 #include "base/err.h"
 #include "retention/expire.h"
+#include "retention/span.h"
+#include "s3/object_lock.h"
 
 #define MAX_UNUSED_DEFAULT 5
 
@@ -32,6 +34,19 @@ int retention_policy_from_settings(const struct settings *settings,
         return err_wrap(err, r, "keep_within");
     *ret_policy = is_set ? policy : retention_policy_default;
     return 0;
+}
+
+bool retention_outlasts_lock(const struct settings *settings, int64_t *ret_kept_days,
+                             int64_t *ret_locked_days)
+{
+    struct retention_policy policy;
+
+    if (settings_number(settings, OPTION_OBJECT_LOCK, S3_LOCK_NONE) == S3_LOCK_NONE ||
+        retention_policy_from_settings(settings, &policy, NULL) < 0)
+        return false;
+    *ret_kept_days = retention_span_days(&policy);
+    *ret_locked_days = (int64_t)settings_number(settings, OPTION_OBJECT_LOCK_DAYS, 0);
+    return *ret_kept_days > *ret_locked_days;
 }
 
 int64_t prune_grace_from_settings(const struct settings *settings)

@@ -8,6 +8,7 @@ import datetime
 import json
 import os
 import re
+import signal
 import sqlite3
 import time
 import unittest
@@ -208,6 +209,18 @@ class ObjectLock(unittest.TestCase):
             self.assertEqual(checks["object lock"]["result"], expected, checks)
         self.assertIn("31", checks["object lock"]["hint"])
         self.assertIn("not used", self.doctor()["object lock"]["message"])
+
+    def test_the_agent_says_what_locks_do_not_cover(self):
+        self.bucket(lock=True)
+        testlib.make_database(self.path)
+        for keep, is_said in (("30", False), ("31", True)):
+            agent = testlib.start(self.store, "agent", self.path, "--keep-daily", keep, *LOCK,
+                                  state=self.scratch / "state")
+            self.addCleanup(testlib.end, agent)
+            testlib.wait_for(lambda: self.run_("list", "app").code == 0)
+            agent.send_signal(signal.SIGTERM)
+            _, err = agent.communicate(timeout=60)
+            self.assertEqual("kept for up to 31 days and locked for 30" in err, is_said, err)
 
     def doctor(self, *args, code=0):
         result = self.run_("doctor", self.path, "--json", *args)

@@ -40,10 +40,52 @@ static void is_the_default_until_something_is_set(void **state)
     assert_int_equal(read_policy(OPTION_KEEP_WITHIN, "soon", &policy), ERR_CONFIG);
 }
 
+static bool outlasts(const char *mode, const char *days, const char *keep, int64_t *ret_kept)
+{
+    struct option_set set = OPTION_SET_INIT;
+    const struct settings settings = { { &set } };
+    const struct {
+        enum option_id id;
+        const char *text;
+    } values[] = { { OPTION_OBJECT_LOCK, mode },
+                   { OPTION_OBJECT_LOCK_DAYS, days },
+                   { OPTION_KEEP_DAILY, keep } };
+    int64_t locked = 0;
+    bool found;
+
+    for (size_t i = 0; i < 3; i++) {
+        if (values[i].text == NULL)
+            continue;
+        assert_int_equal(option_set_put(&set, (struct option_name){ values[i].id, false },
+                                        values[i].text, "x", NULL),
+                         0);
+    }
+    found = retention_outlasts_lock(&settings, ret_kept, &locked);
+    if (found)
+        assert_int_equal(locked, 30);
+    option_set_dispose(&set);
+    return found;
+}
+
+static void is_held_against_the_locks(void **state)
+{
+    int64_t kept = 0;
+
+    (void)state;
+    assert_false(outlasts(NULL, NULL, "365", &kept));
+    assert_false(outlasts("none", NULL, "365", &kept));
+    assert_false(outlasts("compliance", "30", "30", &kept));
+    assert_true(outlasts("governance", "30", "31", &kept));
+    assert_int_equal(kept, 31);
+    assert_true(outlasts("governance", "30", NULL, &kept)); /* 12 months by default */
+    assert_true(kept > 300);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_the_default_until_something_is_set),
+        cmocka_unit_test(is_held_against_the_locks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
