@@ -21,6 +21,7 @@
 #include "tests/harness/fake_clock.h"
 #include "tests/harness/fault_store.h"
 #include "tests/harness/image.h"
+#include "tests/harness/quiet_log.h"
 #include "tests/harness/sqlite_fixture.h"
 #include "tests/harness/temp_dir.h"
 #include "tests/harness/test.h"
@@ -446,13 +447,6 @@ static void every_listed_backup_restores_in_random_histories(void **state)
     }
 }
 
-static void quiet(void *context, enum log_level level, const char *line)
-{
-    (void)context;
-    (void)level;
-    (void)line;
-}
-
 static unsigned read_number(const char *text)
 {
     uint64_t number = 0;
@@ -471,6 +465,6 @@ int main(int argc, char **argv)
         seeds = read_number(argv[1]);
     if (argc > 2)
         first_seed = read_number(argv[2]);
-    log_set_sink(quiet, NULL, LOG_LEVEL_ERROR);
+    log_set_sink(quiet_log, NULL, LOG_LEVEL_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 #include "tests/harness/fake_clock.h"
 #include "tests/harness/fault_store.h"
 #include "tests/harness/image.h"
+#include "tests/harness/quiet_log.h"
 #include "tests/harness/sqlite_fixture.h"
 #include "tests/harness/temp_dir.h"
 #include "tests/harness/test.h"
@@ -342,13 +343,6 @@ static void stays_small_and_restores_every_day(void **state)
     temp_dir_free(quarter.dir);
 }
 
-static void quiet(void *context, enum log_level level, const char *line)
-{
-    (void)context;
-    (void)level;
-    (void)line;
-}
-
 static unsigned read_number(const char *text)
 {
     uint64_t number = 0;
@@ -367,6 +361,6 @@ int main(int argc, char **argv)
         hours = read_number(argv[1]);
     if (argc > 2)
         max_unused = read_number(argv[2]);
-    log_set_sink(quiet, NULL, LOG_LEVEL_ERROR);
+    log_set_sink(quiet_log, NULL, LOG_LEVEL_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include "snapshot/repair.h"
 #include "store/object_store.h"
 #include "tests/harness/fake_clock.h"
+#include "tests/harness/quiet_log.h"
 #include "tests/harness/repack_rig.h"
 #include "tests/harness/test.h"
 
@@ -318,13 +319,6 @@ static void every_backup_restores_whatever_fails(void **state)
     assert_true(fail_at > 10);
 }
 
-static void quiet(void *context, enum log_level level, const char *line)
-{
-    (void)context;
-    (void)level;
-    (void)line;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +333,6 @@ int main(void)
         cmocka_unit_test(every_backup_restores_whatever_fails),
     };
 
-    log_set_sink(quiet, NULL, LOG_LEVEL_ERROR);
+    log_set_sink(quiet_log, NULL, LOG_LEVEL_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

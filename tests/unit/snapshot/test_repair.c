@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "snapshot/catalog.h"
 #include "store/object_store.h"
+#include "tests/harness/quiet_log.h"
 #include "tests/harness/restore_rig.h"
 #include "tests/harness/test.h"
 
@@ -110,13 +111,6 @@ static void whatever_fails_the_next_one_lists_all(void **state)
     assert_true(fail_at > 8);
 }
 
-static void quiet(void *context, enum log_level level, const char *line)
-{
-    (void)context;
-    (void)level;
-    (void)line;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +119,6 @@ int main(void)
         cmocka_unit_test(whatever_fails_the_next_one_lists_all),
     };
 
-    log_set_sink(quiet, NULL, LOG_LEVEL_ERROR);
+    log_set_sink(quiet_log, NULL, LOG_LEVEL_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "snapshot/repair_map.h"
 #include "snapshot/spool.h"
+#include "tests/harness/quiet_log.h"
 #include "tests/harness/restore_rig.h"
 #include "tests/harness/test.h"
 
@@ -149,13 +149,6 @@ static void what_only_looks_right_is_not_proven(void **state)
     finding_dispose(&finding);
 }
 
-static void quiet(void *context, enum log_level level, const char *line)
-{
-    (void)context;
-    (void)level;
-    (void)line;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +157,6 @@ int main(void)
         cmocka_unit_test(what_only_looks_right_is_not_proven),
     };
 
-    log_set_sink(quiet, NULL, LOG_LEVEL_ERROR);
+    log_set_sink(quiet_log, NULL, LOG_LEVEL_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

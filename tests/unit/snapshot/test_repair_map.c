@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "snapshot/spool.h"
+#include "tests/harness/quiet_log.h"
 #include "tests/harness/restore_rig.h"
 #include "tests/harness/test.h"
 
@@ -180,13 +180,6 @@ static void makes_none_that_the_database_hash_does_not_prove(void **state)
     making_dispose(&making);
 }
 
-static void quiet(void *context, enum log_level level, const char *line)
-{
-    (void)context;
-    (void)level;
-    (void)line;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +190,6 @@ int main(void)
         cmocka_unit_test(makes_none_that_the_database_hash_does_not_prove),
     };
 
-    log_set_sink(quiet, NULL, LOG_LEVEL_ERROR);
+    log_set_sink(quiet_log, NULL, LOG_LEVEL_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

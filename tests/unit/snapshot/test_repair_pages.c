@@ -14,6 +14,7 @@
 #include "snapshot/repair.h"
 #include "snapshot/restore.h"
 #include "store/object_store.h"
+#include "tests/harness/quiet_log.h"
 #include "tests/harness/restore_rig.h"
 #include "tests/harness/test.h"
 
@@ -280,13 +281,6 @@ static void a_lost_manifest_does_not_undo_it(void **state)
     restore_rig_dispose(&rig);
 }
 
-static void quiet(void *context, enum log_level level, const char *line)
-{
-    (void)context;
-    (void)level;
-    (void)line;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +293,6 @@ int main(void)
         cmocka_unit_test(a_lost_manifest_does_not_undo_it),
     };
 
-    log_set_sink(quiet, NULL, LOG_LEVEL_ERROR);
+    log_set_sink(quiet_log, NULL, LOG_LEVEL_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "snapshot/spool.h"
+#include "tests/harness/quiet_log.h"
 #include "tests/harness/restore_rig.h"
 #include "tests/harness/test.h"
 
@@ -79,13 +79,6 @@ static void what_is_no_database_gives_nothing(void **state)
     restore_rig_dispose(&rig);
 }
 
-static void quiet(void *context, enum log_level level, const char *line)
-{
-    (void)context;
-    (void)level;
-    (void)line;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +86,6 @@ int main(void)
         cmocka_unit_test(what_is_no_database_gives_nothing),
     };
 
-    log_set_sink(quiet, NULL, LOG_LEVEL_ERROR);
+    log_set_sink(quiet_log, NULL, LOG_LEVEL_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
