@@ -42,6 +42,7 @@ HARMLESS = ({0}, {0})
 TRIED_AGAIN = ({0}, {0, 1})
 STATUS = {
     "slow": HARMLESS, "drip": HARMLESS, "white-space": HARMLESS, "blank-token": HARMLESS,
+    "stall-request": HARMLESS, "stall-answer": HARMLESS,  # which strike once only
     "skewed-date": HARMLESS, "no-continue": HARMLESS, "expectation-failed": HARMLESS,
     "skewed": ({0}, {0, 12}),
     "denied": ({0, 12}, {0, 12}), "expired-token": ({0, 12}, {0, 12}),
