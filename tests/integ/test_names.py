@@ -16,7 +16,7 @@ import testlib
 
 S3 = testlib.Store("s3", "s3://bucket/p?endpoint=https://s3.example.com",
                    {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"})
-CONNECT, NOTIFY = 10, 10  # seconds that these may take, by docs/s3.md and docs/monitoring.md
+CONNECT, NOTIFY = 10, 10  # seconds: for a connection, and as docs/monitoring.md has it
 
 
 class Names(unittest.TestCase):

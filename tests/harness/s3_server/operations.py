@@ -114,8 +114,7 @@ class Operations(VersionOperations):
         absent, match = request.header("if-none-match"), request.header("if-match")
         if absent is not None and self.quirks.conditional != "ignored":
             if absent != "*" or self.quirks.conditional == "refused":
-                raise S3Error("NotImplemented", "A header you provided implies functionality "
-                              "that is not implemented.")
+                raise storage.not_implemented()
             if key in self.bucket.objects:
                 raise S3Error("PreconditionFailed")
         if match is not None and self.quirks.if_match != "ignored":
